@@ -1,0 +1,36 @@
+"""Farthing: prepaid credits that people are given, buy and use up."""
+
+from __future__ import annotations
+
+from farthing.catalog import Catalog
+from farthing.catalog import load as load_catalog
+from farthing.credits import AsyncCredits, Credits, Tx
+from farthing.errors import FarthingError, InsufficientCredits, Refused
+from farthing.opening import migrate, open, open_async
+from farthing.verbs import DEFAULT, NEVER, Cost
+from farthing.views import Balance, Check, Line, LotView, Page, Receipt
+
+__all__ = [
+    "DEFAULT",
+    "NEVER",
+    "AsyncCredits",
+    "Balance",
+    "Catalog",
+    "Check",
+    "Cost",
+    "Credits",
+    "FarthingError",
+    "InsufficientCredits",
+    "Line",
+    "LotView",
+    "Page",
+    "Receipt",
+    "Refused",
+    "Tx",
+    "load_catalog",
+    "migrate",
+    "open",
+    "open_async",
+]
+
+__version__ = "0.1.0"

@@ -1,0 +1,283 @@
+"""Credits: the verbs on one database, for code that waits and for code that awaits."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine, Generator
+from concurrent.futures import Future
+from contextlib import contextmanager
+from contextvars import ContextVar
+from datetime import UTC, datetime
+from functools import wraps
+from typing import Any, Concatenate, ParamSpec, TypeVar, cast
+
+from farthing import reading
+from farthing.amounts import Amount, to_credits, to_units
+from farthing.beat import Command, Outcome, book_due, decide
+from farthing.catalog import Catalog
+from farthing.core import burn, checks
+from farthing.errors import DatabaseBusy, InsufficientCredits, NestedWrite
+from farthing.store import sql
+from farthing.store.database import Database, Retry, Session
+from farthing.store.sql import Account
+from farthing.verbs import Verbs, gift_command, new_account
+from farthing.views import Balance, Check, LotView, Page, Receipt
+from farthing.writer import Clock, Writer
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+def system_clock() -> datetime:
+    """The time, in UTC."""
+    return datetime.now(UTC)
+
+
+class Credits(Verbs):
+    """The credit system on one database. Made by `farthing.open`; safe to share between threads and across forks."""
+
+    def __init__(self, database: Database, catalog: Catalog, *, clock: Clock = system_clock) -> None:
+        self.database = database
+        self.catalog = catalog
+        self.clock = clock
+        self._writer = Writer(database, clock)
+        self._open_tx: ContextVar[bool] = ContextVar("farthing_open_tx", default=False)
+
+    def close(self) -> None:
+        """Finishes what is queued and closes all connections."""
+        self._writer.close()
+        self.database.close()
+
+    def __enter__(self) -> Credits:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @contextmanager
+    def begin(self) -> Generator[Tx]:
+        """Several verbs in one transaction: all of them, or with any error that leaves the block none.
+
+        A refusal may be caught inside the block; the block goes on. Wallets are locked in the order of the calls.
+
+        Raises:
+            DatabaseBusy: another transaction got in the way; nothing was changed, run the block again.
+        """
+        self._forbid_nesting()
+        token = self._open_tx.set(True)
+        try:
+            with self.database.writing() as session:
+                yield Tx(session, self.catalog, self.clock)
+        except Retry as error:
+            raise DatabaseBusy(
+                "Another transaction got in the way of this one. Nothing was changed. Run the whole block again."
+            ) from error
+        finally:
+            self._open_tx.reset(token)
+
+    def run(self, work: Callable[[Tx], T]) -> T:
+        """`work` in a transaction of its own, tried again when another one gets in the way: it may run several times.
+
+        Raises:
+            whatever `work` raises; then nothing was changed.
+        """
+        self._forbid_nesting()
+        token = self._open_tx.set(True)
+        try:
+            return self.database.run(lambda session: work(Tx(session, self.catalog, self.clock)))
+        finally:
+            self._open_tx.reset(token)
+
+    def open_account(self, account: str, *, time_zone: str | None = None, locale: str | None = None) -> Account:
+        """Makes the account, or finds it, and pays the sign-up gifts it has not had yet. Safe to call at every sign-in.
+
+        Args:
+            time_zone: IANA name for months and days; locale: language tag. Left out: the catalog's. An account that
+                exists keeps what it has.
+        Raises:
+            InvalidAccount, InvalidField: an argument cannot be used.
+        """
+        return self.run(lambda tx: tx.open_account(account, time_zone=time_zone, locale=locale))
+
+    def check(self, account: str, credit_type: str, amount: Amount) -> Check:
+        """What `deduct` would say now, with no effect and no promise.
+
+        Raises:
+            Invalid: the amount, account or type is wrong, just as in `deduct`.
+        """
+        kind = self.catalog.credit_type(credit_type)
+        units = to_units(amount, kind.scale)
+        with self._reading() as session:
+            [book] = reading.books(session, checks.account_id(account), [kind], self.clock())
+            if not book.seal and not sql.read_accounts(session, [account]):
+                book = book._replace(credit_type=kind._replace(overdraft_limit=0))
+        required, available = to_credits(units, kind.scale), to_credits(book.available, kind.scale)
+        try:
+            burn.require(book, units)
+        except InsufficientCredits as refusal:
+            return Check(False, required, available, refusal.shortfall)
+        return Check(True, required, available, to_credits(0, 0))
+
+    def balance(self, account: str, credit_type: str) -> Balance:
+        """What the account has of one credit type now. An account nobody ever gave anything has zeros."""
+        return self._balances(account, credit_type)[0]
+
+    def balances(self, account: str) -> list[Balance]:
+        """What the account has, one for each credit type of the catalog."""
+        return self._balances(account, *self.catalog.credit_types)
+
+    def lots(self, account: str, credit_type: str) -> list[LotView]:
+        """The account's open lots of one type, in the order in which they will burn."""
+        kind = self.catalog.credit_type(credit_type)
+        with self._reading() as session:
+            return reading.lots(session, checks.account_id(account), kind, self.clock())
+
+    def history(
+        self, account: str, credit_type: str | None = None, *, limit: int = 50, cursor: str | None = None
+    ) -> Page:
+        """The account's entries, newest first.
+
+        Args:
+            credit_type: only this one; None for all. limit: 1–500. cursor: `next_cursor` of the page before.
+        """
+        codes = [credit_type] if credit_type is not None else list(self.catalog.credit_types)
+        types = [self.catalog.credit_type(code) for code in codes]
+        with self._reading() as session:
+            return reading.page(session, checks.account_id(account), types, limit=limit, cursor=cursor)
+
+    def expire(self) -> int:
+        """Books what came due in wallets that nobody wrote to since. Returns the entries written.
+
+        Balances are right without it: this is the job for idle wallets.
+        """
+        now, after, written = self.clock(), ("", ""), 0
+        types = self.catalog.credit_types
+        while True:
+            with self.database.reading() as session:
+                due = sql.due_wallets(session, now, after=after)
+            if not due:
+                return written
+            known = [wallet for wallet in due if wallet[1] in types]
+            written += self.database.run(lambda session, known=known: book_due(session, known, types, now))
+            after = due[-1]
+
+    def submit(self, command: Command) -> Future[Outcome]:
+        """Queues a command; its future is resolved by the commit that holds it."""
+        self._forbid_nesting()
+        return self._writer.submit(command)
+
+    def _balances(self, account: str, *codes: str) -> list[Balance]:
+        types = [self.catalog.credit_type(code) for code in codes]
+        now = self.clock()
+        with self._reading() as session:
+            found = reading.books(session, checks.account_id(account), types, now)
+        return [reading.balance(book) for book in found]
+
+    def _post(self, command: Command) -> Outcome:
+        return self.submit(command).result()
+
+    @contextmanager
+    def _reading(self) -> Generator[Session]:
+        if self.database.dialect.memory:
+            self._forbid_nesting()
+        with self.database.reading() as session:
+            yield session
+
+    def _forbid_nesting(self) -> None:
+        if self._open_tx.get():
+            raise NestedWrite(
+                "A plain verb was called inside `credits.begin()`: it would wait for the transaction around it. "
+                "Nothing was changed by it. Call it on the transaction: `with credits.begin() as tx: tx.deduct(…)`."
+            )
+
+
+class Tx(Verbs):
+    """The verbs inside one open transaction. Made by `credits.begin()`; it lasts only if the block ends well."""
+
+    def __init__(self, session: Session, catalog: Catalog, clock: Clock) -> None:
+        self.session = session
+        self.catalog = catalog
+        self._clock = clock
+
+    def open_account(self, account: str, *, time_zone: str | None = None, locale: str | None = None) -> Account:
+        """As `Credits.open_account`."""
+        asked = new_account(self.catalog, checks.account_id(account))._replace(created_at=self._clock())
+        if time_zone is not None:
+            asked = asked._replace(time_zone=checks.zone(time_zone))
+        asked = asked._replace(locale=checks.text("locale", locale, most=35) or asked.locale)
+        sql.add_accounts(self.session, [asked])
+        if self.catalog.switches["gifts"]:
+            for gift in self.catalog.gifts:
+                self._post(gift_command(self.catalog, account, gift))
+        return sql.read_accounts(self.session, [account])[account]
+
+    def _post(self, command: Command) -> Outcome:
+        [answer] = decide(self.session, [command], self._clock(), wait=True)
+        if isinstance(answer, Outcome):
+            return answer
+        assert answer is not None  # only a decision that does not wait leaves a command out
+        raise answer
+
+
+class _Awaiting(Verbs):
+    """The verbs, whose answer is still on its way: what `Verbs` calls a receipt is a coroutine here."""
+
+    def __init__(self, credits: Credits) -> None:
+        self.catalog = credits.catalog
+        self._credits = credits
+
+    def _receipt(self, command: Command) -> Any:
+        return self._arrived(command)
+
+    async def _arrived(self, command: Command) -> Receipt:
+        outcome = await asyncio.wrap_future(self._credits.submit(command))
+        return Receipt(outcome.entry, command.credit_type.scale, replayed=outcome.replayed)
+
+    def _post(self, command: Command) -> Outcome:
+        raise NotImplementedError
+
+
+def _awaited(
+    verb: Callable[Concatenate[Any, P], T],
+) -> Callable[Concatenate[AsyncCredits, P], Coroutine[Any, Any, T]]:
+    async def call(self: AsyncCredits, *args: P.args, **kwargs: P.kwargs) -> T:
+        return await cast(Awaitable[T], verb(self.awaiting, *args, **kwargs))
+
+    return wraps(verb)(call)
+
+
+def _in_thread(
+    method: Callable[Concatenate[Credits, P], T],
+) -> Callable[Concatenate[AsyncCredits, P], Coroutine[Any, Any, T]]:
+    async def call(self: AsyncCredits, *args: P.args, **kwargs: P.kwargs) -> T:
+        return await asyncio.to_thread(method, self.credits, *args, **kwargs)
+
+    return wraps(method)(call)
+
+
+class AsyncCredits:
+    """`Credits` for code that awaits: the same verbs, errors and answers, over the same writer."""
+
+    def __init__(self, credits: Credits) -> None:
+        self.credits = credits
+        self.awaiting = _Awaiting(credits)
+
+    grant = _awaited(Verbs.grant)
+    deduct = _awaited(Verbs.deduct)
+    open_account = _in_thread(Credits.open_account)
+    check = _in_thread(Credits.check)
+    balance = _in_thread(Credits.balance)
+    balances = _in_thread(Credits.balances)
+    lots = _in_thread(Credits.lots)
+    history = _in_thread(Credits.history)
+    expire = _in_thread(Credits.expire)
+
+    async def close(self) -> None:
+        """As `Credits.close`."""
+        await asyncio.to_thread(self.credits.close)
+
+    async def __aenter__(self) -> AsyncCredits:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()

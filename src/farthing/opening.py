@@ -1,0 +1,56 @@
+"""How Farthing starts: `open`, `open_async` and `migrate`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from farthing import catalog as catalogs
+from farthing.catalog import Catalog
+from farthing.credits import AsyncCredits, Credits, system_clock
+from farthing.store import sql
+from farthing.store.database import Database
+from farthing.writer import Clock
+
+
+def open(url: str, *, catalog: Catalog | str | Path = "farthing.toml", clock: Clock = system_clock) -> Credits:
+    """The credit system on the database at `url`, ready to use.
+
+    Args:
+        url: "sqlite:///app.db", "sqlite://" (in memory, for tests and tries; it migrates itself), "postgresql://…".
+        catalog: a path to farthing.toml, or what `load_catalog` gave.
+        clock: gives the time as an aware UTC datetime; tests move it.
+    Raises:
+        NotMigrated, CatalogInvalid, SettingsInvalid, DatabaseUnreachable, ScaleChanged: with what to do.
+    """
+    from farthing.store import migrations  # Alembic is only needed while starting
+
+    checked = catalog if isinstance(catalog, Catalog) else catalogs.load(catalog)
+    database = Database(url)
+    if database.dialect.memory:
+        migrations.migrate(database)
+    migrations.require_current(database)
+    with database.reading() as session:
+        sql.check_scales(session, checked.credit_types.values())
+    return Credits(database, checked, clock=clock)
+
+
+def open_async(
+    url: str, *, catalog: Catalog | str | Path = "farthing.toml", clock: Clock = system_clock
+) -> AsyncCredits:
+    """As `open`, for code that awaits. Opening itself reads the catalog and the schema's version and does not await."""
+    return AsyncCredits(open(url, catalog=catalog, clock=clock))
+
+
+def migrate(url: str, *, mode: str = "test") -> str:
+    """Makes or updates Farthing's tables in the database at `url`; harmless to run again. Returns the schema version.
+
+    Args:
+        mode: "test" or "live"; settled once, by the first run.
+    """
+    from farthing.store import migrations
+
+    database = Database(url)
+    try:
+        return migrations.migrate(database, mode=mode)
+    finally:
+        database.close()

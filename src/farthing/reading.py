@@ -1,0 +1,99 @@
+"""Balances, lots and history, read without writing: what is due is counted as if it were already booked."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Sequence
+from datetime import datetime
+from heapq import merge
+from itertools import islice
+
+from farthing.amounts import to_credits
+from farthing.core.book import Book, CreditType
+from farthing.core.lots import settle
+from farthing.errors import InvalidField
+from farthing.store import sql
+from farthing.store.database import Session
+from farthing.store.tables import entries
+from farthing.views import Balance, Expiring, Line, LotView, Page, lot_view
+
+MAX_PAGE = 500
+
+
+def books(session: Session, account: str, types: Sequence[CreditType], now: datetime) -> list[Book]:
+    """The account's wallets as they stand at `now`, zeros where there is none; lots only where time changes any."""
+    rows = sql.read_wallets(session, [(account, kind.code) for kind in types])
+    by_code = {kind.code: kind for kind in types}
+    moving = {wallet: row for wallet, row in rows.items() if row[9] is not None}
+    still = {wallet: row for wallet, row in rows.items() if row[9] is None}
+    found = sql.read_books(session, moving, by_code, whole=True) | sql.books_without_lots(session, still, by_code)
+    return [_at(found.get((account, kind.code), Book(account, kind)), now) for kind in types]
+
+
+def balance(book: Book) -> Balance:
+    """A settled book in credits."""
+    kind = book.credit_type
+    expiring: dict[datetime, int] = {}
+    for lot in book.lots:
+        free = lot.remaining - lot.held
+        if lot.expires_at and free:
+            expiring[lot.expires_at] = expiring.get(lot.expires_at, 0) + free
+    figures = (book.posted, book.held, book.available, book.pending, kind.overdraft_limit)
+    posted, held, available, pending, overdraft_limit = (to_credits(units, kind.scale) for units in figures)
+    when = [Expiring(to_credits(units, kind.scale), at) for at, units in sorted(expiring.items())]
+    return Balance(book.account, kind.code, posted, held, available, pending, overdraft_limit, when)
+
+
+def lots(session: Session, account: str, kind: CreditType, now: datetime) -> list[LotView]:
+    """The open lots in burn order, less what expired meanwhile."""
+    rows = sql.read_wallets(session, [(account, kind.code)])
+    found = sql.read_books(session, rows, {kind.code: kind}, whole=True)
+    return [lot_view(kind.code, lot, kind.scale) for book in found.values() for lot in _at(book, now).lots]
+
+
+def page(session: Session, account: str, types: Sequence[CreditType], *, limit: int, cursor: str | None) -> Page:
+    """The account's entries, newest first. A cursor stays right while new entries are written above it.
+
+    Raises:
+        InvalidField: a limit outside 1–500, or a cursor that is not one of ours.
+    """
+    if not 1 <= limit <= MAX_PAGE:
+        raise InvalidField(f"limit must be 1 to {MAX_PAGE}, not {limit!r}.", field="limit")
+    below = _decode(cursor) if cursor else {}
+    streams = [_newest(session, account, kind, below.get(kind.code), limit + 1) for kind in types]
+    newest_first = merge(*streams, key=lambda line: (line.recorded_at, line.credit_type, line.seq), reverse=True)
+    lines = list(islice(newest_first, limit + 1))
+    shown = lines[:limit]
+    for line in shown:
+        below[line.credit_type] = line.seq
+    more = len(lines) > limit
+    return Page(shown, more, _encode(below) if more else None)
+
+
+def _at(book: Book, now: datetime) -> Book:
+    return settle(book, max(now, book.recorded_at)).book
+
+
+def _newest(session: Session, account: str, kind: CreditType, below: int | None, limit: int) -> list[Line]:
+    names = ", ".join(entries.c.keys())
+    rows = session.execute(
+        f"SELECT {names} FROM farthing_entries WHERE account = ? AND credit_type = ? AND seq < ? "
+        "ORDER BY seq DESC LIMIT ?",
+        (account, kind.code, 2**62 if below is None else below, limit),
+    )
+    return [Line(sql.entry(session, row), kind.scale) for row in rows]
+
+
+def _encode(below: dict[str, int]) -> str:
+    return base64.urlsafe_b64encode(json.dumps(below).encode()).decode().rstrip("=")
+
+
+def _decode(cursor: str) -> dict[str, int]:
+    try:
+        below = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+        if all(isinstance(seq, int) and 0 <= seq < 2**62 for seq in below.values()):
+            return below
+    except (ValueError, AttributeError):
+        pass
+    raise InvalidField("cursor is not one that Farthing gave. Start again without it.", field="cursor")

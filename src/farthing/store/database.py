@@ -1,0 +1,232 @@
+"""Connections and transactions: the only file that commits."""
+
+from __future__ import annotations
+
+import logging
+import os
+import random
+import threading
+import time
+import weakref
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import Any, TypeVar
+
+import sqlalchemy as sa
+from sqlalchemy import exc
+
+from farthing.errors import (
+    DatabaseBusy,
+    DatabaseUnreachable,
+    FarthingError,
+    NotMigrated,
+    OutcomeUnknown,
+    Unavailable,
+)
+from farthing.store.dialects import Dialect, Row, Trouble, parse_url, tune
+
+log = logging.getLogger("farthing")
+
+ATTEMPTS = 6
+BACKOFF_S = 0.02
+
+T = TypeVar("T")
+
+
+class Retry(Exception):
+    """The database asks for this transaction again. Never leaves the store's callers."""
+
+
+class Duplicate(Retry):
+    """A row that is unique was written by somebody else meanwhile: read again, and it will be seen."""
+
+
+class Session:
+    """One connection inside one transaction: statements with `?` for values, rows as tuples."""
+
+    def __init__(self, connection: Any, dialect: Dialect) -> None:
+        self._cursor = connection.cursor()
+        self.dialect = dialect
+
+    def execute(self, sql: str, params: Sequence[Any] = ()) -> list[Row]:
+        cursor = self._cursor
+        cursor.execute(self.dialect.sql(sql), params)
+        return cursor.fetchall() if cursor.description else []
+
+    def executemany(self, sql: str, rows: Sequence[Row]) -> None:
+        self._cursor.executemany(self.dialect.sql(sql), rows)
+
+    def stream(self, sql: str, params: Sequence[Any] = (), *, size: int = 2000) -> Iterator[Row]:
+        """Rows of a long reading, `size` at a time, so that memory stays bounded."""
+        cursor = self.dialect.streaming_cursor(self._cursor.connection)
+        try:
+            cursor.execute(self.dialect.sql(sql), params)
+            while rows := cursor.fetchmany(size):
+                yield from rows
+        finally:
+            cursor.close()
+
+    @contextmanager
+    def savepoint(self) -> Generator[None]:
+        """What happens inside is undone when it raises; the transaction around it lives on."""
+        self.execute("SAVEPOINT farthing")
+        try:
+            yield
+        except BaseException:
+            self.execute("ROLLBACK TO SAVEPOINT farthing")
+            self.execute("RELEASE SAVEPOINT farthing")
+            raise
+        self.execute("RELEASE SAVEPOINT farthing")
+
+
+class Database:
+    """One database and its pools of connections. Safe to share between threads; survives a fork."""
+
+    def __init__(self, url: str | sa.URL) -> None:
+        self.url, self.dialect = parse_url(url)
+        self._open()
+        alive = weakref.ref(self)
+        os.register_at_fork(after_in_child=lambda: (database := alive()) and database._reopen())
+
+    def _open(self) -> None:
+        self._writes = self._engine(writes=True)
+        self._reads = self._writes if self.dialect.memory else self._engine(writes=False)
+        # SQLite has one writer: waiting for it here is fair and instant, its own busy handler sleeps and polls.
+        self._turn: AbstractContextManager[Any] = threading.RLock() if self.dialect.begin else nullcontext()
+
+    def _engine(self, *, writes: bool) -> sa.Engine:
+        engine = sa.create_engine(self.url, **self.dialect.engine_options(writes=writes))
+        tune(engine, writes=writes)
+        return engine
+
+    def _reopen(self) -> None:
+        """After a fork: the parent's connections are left to the parent."""
+        for engine in (self._writes, self._reads):
+            engine.dispose(close=False)
+        self._open()
+
+    def close(self) -> None:
+        """Closes all connections; the next use opens new ones."""
+        self._writes.dispose()
+        self._reads.dispose()
+
+    @contextmanager
+    def writing(self) -> Generator[Session]:
+        """A transaction that commits at the end of the block, or changes nothing.
+
+        Raises:
+            Retry: the database wants it again. DatabaseBusy, DatabaseUnreachable: nothing was changed.
+            OutcomeUnknown: the connection broke during COMMIT.
+        """
+        with self._turn, self._connection(self._writes, self.dialect.begin) as connection:
+            yield Session(connection, self.dialect)
+            try:
+                connection.commit()
+            except Exception as error:
+                if self.dialect.trouble(error) == "lost":
+                    raise OutcomeUnknown(
+                        "The connection broke while committing, so it is unknown whether the change was made. "
+                        "Make the same call with the same key: it is done once at most."
+                    ) from error
+                raise
+
+    def run(self, work: Callable[[Session], T]) -> T:
+        """`work` in a writing transaction, tried again while the database asks for it.
+
+        `work` may run several times, so all it does must go through its session or be keyed.
+
+        Raises:
+            DatabaseBusy, DatabaseUnreachable: nothing was changed. OutcomeUnknown: after every attempt.
+        """
+        for attempt in range(1, ATTEMPTS + 1):
+            try:
+                with self.writing() as session:
+                    return work(session)
+            except (Retry, OutcomeUnknown, DatabaseUnreachable) as error:
+                log.info("a transaction is tried again (%d of %d): %r", attempt, ATTEMPTS, error)
+                if attempt == ATTEMPTS and isinstance(error, FarthingError):
+                    raise
+                time.sleep(random.random() * BACKOFF_S * (attempt - 1))
+        raise DatabaseBusy(
+            "The database kept refusing this transaction. Nothing was changed. Try again with the same key."
+        )
+
+    @contextmanager
+    def reading(self) -> Generator[Session]:
+        """One consistent view of the database; nothing can be written."""
+        turn = self._turn if self.dialect.memory else nullcontext()
+        with turn, self._connection(self._reads, self.dialect.begin_reading) as connection:
+            yield Session(connection, self.dialect)
+
+    @contextmanager
+    def schema_change(self) -> Generator[sa.Connection]:
+        """A SQLAlchemy connection in a transaction of its own, for migrations."""
+        try:
+            with self._turn, self._writes.begin() as connection:
+                yield connection
+        except exc.DBAPIError as error:
+            raise self._named(error) from error
+
+    @contextmanager
+    def schema_view(self) -> Generator[sa.Connection]:
+        """A SQLAlchemy connection to look at the schema with."""
+        try:
+            with self._reads.connect() as connection:
+                yield connection
+        except exc.DBAPIError as error:
+            raise self._named(error) from error
+
+    @contextmanager
+    def _connection(self, engine: sa.Engine, begin: str | None) -> Generator[Any]:
+        try:
+            proxied = engine.raw_connection()
+        except Exception as error:
+            raise self._named(error) from error  # the pool's own errors: there is no connection to give back
+        try:
+            if begin:
+                proxied.cursor().execute(begin)
+            yield proxied
+        except FarthingError as error:
+            if isinstance(error, Unavailable):
+                proxied.invalidate()
+            raise
+        except Exception as error:
+            named = self._named(error)
+            if isinstance(named, DatabaseUnreachable):
+                proxied.invalidate()
+                engine.dispose()
+            if named is error:
+                raise
+            raise named from error
+        finally:
+            if proxied.is_valid:
+                proxied.rollback()
+            proxied.close()
+
+    def _named(self, error: Exception) -> Exception:
+        """What the driver's error means to a caller; errors that are nobody's fault but ours stay as they are."""
+        cause = getattr(error, "orig", None) or error
+        made: dict[Trouble, Exception] = {
+            "retry": Retry(),
+            "unique": Duplicate(str(cause)),
+            "busy": DatabaseBusy(
+                "Another transaction holds the database's lock. Nothing was changed. Try again with the same key; "
+                "if the lock is your own transaction's, finish it first."
+            ),
+            "lost": DatabaseUnreachable(
+                f"The database at {self.url.render_as_string()} does not answer ({_first_line(cause)}). "
+                "Nothing was changed. Check that it runs and that the URL is right, then try again."
+            ),
+            "missing": NotMigrated(
+                "The database lacks Farthing's tables or has older ones. Nothing was changed. Run `farthing migrate`."
+            ),
+            "readonly": DatabaseUnreachable(
+                f"The database at {self.url.render_as_string()} is read-only. Nothing was changed. "
+                "Check the file's permissions, or that this is the primary server."
+            ),
+        }
+        return made.get(self.dialect.trouble(cause), error)
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]

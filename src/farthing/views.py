@@ -1,0 +1,236 @@
+"""What verbs and readings answer: amounts as Decimal credits, times as UTC instants."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, NamedTuple
+
+from farthing.amounts import to_credits
+from farthing.core.book import Entry, Lot
+
+
+class Drawn(NamedTuple):
+    """Credits that an entry took out of one lot."""
+
+    lot: str
+    amount: Decimal
+
+
+class Line:
+    """One entry of the ledger, in credits."""
+
+    __slots__ = ("_entry", "_scale")
+
+    def __init__(self, entry: Entry, scale: int) -> None:
+        self._entry = entry
+        self._scale = scale
+
+    @property
+    def id(self) -> str:
+        """The entry's name: `ent_` credit type `_` number in its wallet."""
+        return f"ent_{self._entry.credit_type}_{self._entry.seq}"
+
+    @property
+    def account(self) -> str:
+        return self._entry.account
+
+    @property
+    def credit_type(self) -> str:
+        return self._entry.credit_type
+
+    @property
+    def seq(self) -> int:
+        """Number in the wallet, from 1, without gaps."""
+        return self._entry.seq
+
+    @property
+    def kind(self) -> str:
+        """What happened: grant, deduct, expire, repay, …"""
+        return self._entry.kind
+
+    @property
+    def amount(self) -> Decimal:
+        """Change of posted credits: positive for a grant, negative for a deduction."""
+        return to_credits(self._entry.amount, self._scale)
+
+    @property
+    def posted(self) -> Decimal:
+        """The wallet's posted credits after this entry."""
+        return to_credits(self._entry.posted_after, self._scale)
+
+    @property
+    def held(self) -> Decimal:
+        """The wallet's held credits after this entry."""
+        return to_credits(self._entry.held_after, self._scale)
+
+    @property
+    def pending(self) -> Decimal:
+        """The wallet's credits that were not effective yet after this entry."""
+        return to_credits(self._entry.pending_after, self._scale)
+
+    @property
+    def available(self) -> Decimal:
+        """What could be spent after this entry, without overdraft: posted − held − pending."""
+        entry = self._entry
+        return to_credits(entry.posted_after - entry.held_after - entry.pending_after, self._scale)
+
+    @property
+    def draws(self) -> list[Drawn]:
+        """Which lots gave how much, in burn order."""
+        return [Drawn(lot_id(self.credit_type, d.lot), to_credits(d.amount, self._scale)) for d in self._entry.draws]
+
+    @property
+    def lot(self) -> str | None:
+        """The lot this entry made, on a grant."""
+        return self._entry.opened and lot_id(self.credit_type, self._entry.opened.number)
+
+    @property
+    def expires_at(self) -> datetime | None:
+        """When the lot this entry made expires; None is never (or no lot)."""
+        return self._entry.opened and self._entry.opened.expires_at
+
+    @property
+    def source(self) -> str | None:
+        """Why the credits exist: gift, plan, purchase, …"""
+        return self._entry.source
+
+    @property
+    def key(self) -> str | None:
+        return self._entry.key
+
+    @property
+    def operation(self) -> str | None:
+        """What the credits were used for."""
+        return self._entry.operation
+
+    @property
+    def reason(self) -> str | None:
+        """An operator's words; not for customers."""
+        return self._entry.reason
+
+    @property
+    def actor(self) -> str | None:
+        """Who did it."""
+        return self._entry.actor
+
+    @property
+    def metadata(self) -> dict[str, Any] | None:
+        return None if self._entry.metadata is None else json.loads(self._entry.metadata)
+
+    @property
+    def catalog_version(self) -> str | None:
+        return self._entry.catalog_version
+
+    @property
+    def effective_at(self) -> datetime:
+        """When it counts."""
+        return self._entry.effective_at
+
+    @property
+    def recorded_at(self) -> datetime:
+        """When it was written."""
+        return self._entry.recorded_at
+
+    @property
+    def occurred_at(self) -> datetime | None:
+        """When the caller says it happened."""
+        return self._entry.occurred_at
+
+    def as_dict(self) -> dict[str, Any]:
+        """Every property by name; amounts stay Decimal, times stay datetime."""
+        shown = {name: getattr(self, name) for name in _LINE}
+        return shown | {"draws": [drawn._asdict() for drawn in self.draws]}
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Line) and self._entry == other._entry
+
+    def __hash__(self) -> int:
+        return hash((self.account, self.id))
+
+    def __repr__(self) -> str:
+        return f"<{self.id} {self.account} {self.kind} {self.amount:+f} available {self.available:f}>"
+
+
+_LINE = [name for name, value in vars(Line).items() if isinstance(value, property)]
+
+
+class Receipt(Line):
+    """The entry that stands for a write, and whether an earlier call with the same key had already made it."""
+
+    __slots__ = ("replayed",)
+
+    def __init__(self, entry: Entry, scale: int, *, replayed: bool) -> None:
+        super().__init__(entry, scale)
+        self.replayed = replayed
+
+    def as_dict(self) -> dict[str, Any]:
+        return super().as_dict() | {"replayed": self.replayed}
+
+
+class Expiring(NamedTuple):
+    """Credits that stop counting at an instant."""
+
+    amount: Decimal
+    at: datetime
+
+
+class Balance(NamedTuple):
+    """What an account has of one credit type, in credits."""
+
+    account: str
+    credit_type: str
+    posted: Decimal
+    held: Decimal
+    available: Decimal
+    pending: Decimal
+    overdraft_limit: Decimal
+    expiring: list[Expiring]
+
+
+class Check(NamedTuple):
+    """What a deduction would be told, with no effect."""
+
+    allowed: bool
+    required: Decimal
+    available: Decimal
+    shortfall: Decimal
+
+
+class LotView(NamedTuple):
+    """Credits that arrived together."""
+
+    id: str
+    credit_type: str
+    source: str
+    priority: int
+    amount: Decimal
+    remaining: Decimal
+    held: Decimal
+    effective_at: datetime
+    expires_at: datetime | None
+    cost_minor: int
+    currency: str | None
+
+
+class Page(NamedTuple):
+    """Part of a longer list, newest first; `next_cursor` asks for the rest."""
+
+    data: list[Line]
+    has_more: bool
+    next_cursor: str | None
+
+
+def lot_id(credit_type: str, number: int) -> str:
+    """A lot's name: `lot_` credit type `_` number in its wallet."""
+    return f"lot_{credit_type}_{number}"
+
+
+def lot_view(credit_type: str, lot: Lot, scale: int) -> LotView:
+    """A lot in credits."""
+    amount, remaining, held = (to_credits(units, scale) for units in lot[3:6])
+    return LotView(
+        lot_id(credit_type, lot.number), credit_type, lot.source, lot.priority, amount, remaining, held,
+        lot.effective_at, lot.expires_at, lot.cost_minor, lot.currency,
+    )  # fmt: skip

@@ -1,0 +1,29 @@
+"""docs/features.md says what is proven, and no more."""
+
+import subprocess
+import sys
+
+from tests.rows import FEATURES, Row, mistakes, read_features
+
+
+def test_done_rows_have_tests_and_markers_name_rows():
+    run = subprocess.run(
+        [sys.executable, "-m", "tests.rows"], cwd=FEATURES.parents[1], capture_output=True, text=True, check=False
+    )
+    assert run.returncode == 0, run.stdout[-2_000:] + run.stderr
+
+
+def test_every_line_of_the_tables_is_read_and_ids_are_unique():
+    ids = [row.id for row in read_features()]
+    lines = [line for line in FEATURES.read_text(encoding="utf-8").splitlines() if line[:3].startswith("| ")]
+    headings = sum(line.startswith("| id ") for line in lines)
+    assert len(ids) == len(lines) - headings == len(set(ids))
+
+
+def test_mistakes_are_named():
+    rows = [Row("L1", "several credit types", "done"), Row("L2", "grant", "planned"), Row("L3", "deduct", "almost")]
+    assert mistakes(rows, {"L9": ["test_x"]}) == [
+        "L3 has the state 'almost', not one of ['done', 'planned']",
+        "L1 is done, but no test carries its marker",
+        "L9 is no row, but marks test_x",
+    ]
