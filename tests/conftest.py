@@ -7,8 +7,10 @@ import hypothesis
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
+import farthing
 from tests import browser as chromium
 from tests.databases import Databases, PostgresDatabases, SqliteFiles, start_postgres
+from tests.kit import Clock, proved
 
 LONG = os.environ.get("FARTHING_TEST_LONG") == "1"
 POSTGRES_URL = pytest.StashKey[str]()
@@ -105,3 +107,16 @@ def page(browser: Browser) -> Iterator[Page]:
     context = browser.new_context()
     yield context.new_page()
     context.close()
+
+
+@pytest.fixture
+def clock() -> Clock:
+    """A clock that stands at 1 January 2026 until the test moves it."""
+    return Clock()
+
+
+@pytest.fixture
+def credits(database_url: str, clock: Clock) -> Iterator[farthing.Credits]:
+    """The shop of tests/kit.py on a database of the test's own; after the test, `verify` proves what it left."""
+    with proved(database_url, clock) as opened:
+        yield opened

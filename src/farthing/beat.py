@@ -7,10 +7,12 @@ from datetime import datetime
 from typing import NamedTuple
 
 from farthing.core.book import Book, CreditType, Draft, Entry, Partial, Stamp
+from farthing.core import checks
 from farthing.core.lots import settle
+from farthing.core.payments import Order
 from farthing.errors import Corrupt, FarthingError, KeyReused
-from farthing.store import sql
-from farthing.store.database import Session
+from farthing.store import orders, sql
+from farthing.store.database import Retry, Session
 from farthing.store.sql import Account, Wallet
 
 Rule = Callable[[Book, Stamp, str], Draft]
@@ -56,6 +58,7 @@ class _Page(NamedTuple):
     books: dict[Wallet, Book]
     accounts: dict[str, Account]
     known: dict[tuple[str, str], Entry]
+    ordered: dict[tuple[str, str], Order]  # keys that stand for an order
     drafts: list[Draft]
 
 
@@ -74,18 +77,20 @@ def decide(session: Session, commands: Sequence[Command], now: datetime, *, wait
     accounts = sql.read_accounts(session, sorted(opening)) if opening else {}
     keys = {(one.account, one.key) for one in commands if one.wallet not in busy}
     known = sql.read_keys(session, sorted(keys))
+    ordered = orders.read_keys(session, _callers(keys))
     whole: set[Wallet] = set()
     while True:
         before = {wallet: Book(wallet[0], types[wallet[1]]) for wallet in missing if wallet not in busy}
         before |= sql.read_books(session, {w: row for w, row in rows.items() if w not in whole}, types)
         before |= sql.read_books(session, {w: rows[w] for w in whole}, types, whole=True)
-        page = _Page(now, dict(before), dict(accounts), dict(known), [])
+        page = _Page(now, dict(before), dict(accounts), dict(known), ordered, [])
         try:
             answers = [None if one.wallet in busy else _answer(page, one) for one in commands]
         except _ReadWhole as wanted:
             whole.add(wanted.wallet)
             continue
         sql.add_accounts(session, [one for one in page.accounts.values() if one.account not in accounts])
+        _guard_keys(session, {(one.account, one.key) for one in commands if one.wallet in missing} & keys)
         sql.post(session, before, page.drafts)
         return answers
 
@@ -102,10 +107,29 @@ def book_due(session: Session, wallets: Sequence[Wallet], types: dict[str, Credi
     return sum(len(draft.entries) for draft in drafts)
 
 
+def _callers(keys: set[tuple[str, str]]) -> list[tuple[str, str]]:
+    """The keys that may also stand for an order: those which callers chose."""
+    return sorted(key for key in keys if not key[1].startswith(checks.OUR_KEYS))
+
+
+def _guard_keys(session: Session, keys: set[tuple[str, str]]) -> None:
+    """A checkout cannot lock a wallet that is only being made, so it and the maker meet at the account's row.
+
+    Raises:
+        Retry: a checkout took one of the keys meanwhile.
+    """
+    asked = _callers(keys)
+    sql.share_accounts(session, sorted({account for account, _ in asked}))
+    if orders.read_keys(session, asked):
+        raise Retry
+
+
 def _answer(page: _Page, command: Command) -> Answer:
     try:
         if known := page.known.get((command.account, command.key)):
             return _replay(command, known)
+        if order := page.ordered.get((command.account, command.key)):
+            raise key_reused(command.account, command.key, f"an order of {order.credit_type}", order.created_at)
         draft = _draft(page, command)
     except FarthingError as refusal:
         if isinstance(refusal, Corrupt):
@@ -125,12 +149,16 @@ def _answer(page: _Page, command: Command) -> Answer:
 def _replay(command: Command, known: Entry) -> Outcome:
     if known.content == command.stamp.content:
         return Outcome(known, replayed=True)
-    raise KeyReused(
-        f"The key {known.key!r} of {known.account} already stands for a {known.kind} of {known.credit_type} recorded "
-        f"at {known.recorded_at.isoformat()}, and this call says something else. Nothing was changed. "
-        "Use a new key for a new wish, or repeat the first call exactly.",
-        key=known.key,
-        recorded_at=known.recorded_at,
+    raise key_reused(known.account, command.key, f"a {known.kind} of {known.credit_type}", known.recorded_at)
+
+
+def key_reused(account: str, key: str, what: str, recorded_at: datetime) -> KeyReused:
+    """The refusal of a key that already stands for `what`."""
+    return KeyReused(
+        f"The key {key!r} of {account} already stands for {what} recorded at {recorded_at.isoformat()}, and this call "
+        "says something else. Nothing was changed. Use a new key for a new wish, or repeat the first call exactly.",
+        key=key,
+        recorded_at=recorded_at,
     )
 
 

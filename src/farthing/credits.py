@@ -11,17 +11,17 @@ from datetime import UTC, datetime
 from functools import wraps
 from typing import Any, Concatenate, ParamSpec, TypeVar, cast
 
-from farthing import reading
+from farthing import quoting, reading
 from farthing.amounts import Amount, to_credits, to_units
 from farthing.beat import Command, Outcome, book_due, decide
 from farthing.catalog import Catalog
 from farthing.core import burn, checks
-from farthing.errors import DatabaseBusy, InsufficientCredits, NestedWrite
+from farthing.errors import DatabaseBusy, InsufficientCredits, NestedWrite, NotFound
 from farthing.store import sql
 from farthing.store.database import Database, Retry, Session
 from farthing.store.sql import Account
 from farthing.verbs import Verbs, gift_command, new_account
-from farthing.views import Balance, Check, LotView, Page, Receipt
+from farthing.views import Balance, Check, LotView, Page, QuoteView, Receipt, quote_view
 from farthing.writer import Clock, Writer
 
 P = ParamSpec("P")
@@ -99,6 +99,18 @@ class Credits(Verbs):
         """
         return self.run(lambda tx: tx.open_account(account, time_zone=time_zone, locale=locale))
 
+    def account(self, account: str) -> Account:
+        """The account as it was opened.
+
+        Raises:
+            NotFound: nobody opened it, and it was never given credits. InvalidAccount: no account can be called so.
+        """
+        with self._reading() as session:
+            found = sql.read_accounts(session, [checks.account_id(account)]).get(account)
+        if found is None:
+            raise NotFound(f"There is no account {account!r}. The first grant makes it, and so does opening it.")
+        return found
+
     def check(self, account: str, credit_type: str, amount: Amount) -> Check:
         """What `deduct` would say now, with no effect and no promise.
 
@@ -117,6 +129,35 @@ class Credits(Verbs):
         except InsufficientCredits as refusal:
             return Check(False, required, available, refusal.shortfall)
         return Check(True, required, available, to_credits(0, 0))
+
+    def quote(
+        self,
+        credit_type: str | None = None,
+        amount: Amount | None = None,
+        *,
+        package: str | None = None,
+        currency: str | None = None,
+        plan: str | None = None,
+    ) -> QuoteView:
+        """What `amount` credits, or one package, cost now, with the working. For anyone: no account is needed.
+
+        Args:
+            credit_type, amount: any amount, in credits, with at most the type's decimals; or else
+            package: the code of a package, which names its own credits.
+            currency: ISO 4217 code, e.g. "EUR". Left out: the catalog's.
+            plan: what the buyer subscribes to, since some packages are for subscribers. Left out: nothing.
+        Raises:
+            SwitchedOff: the catalog sells nothing now.
+            AmountOutOfRange: below the minimum, above the maximum, or off the step.
+            NoPrice: the catalog has no price for this in this currency.
+            PackageUnavailable, PlanRequired: the package is not sold, or not to subscribers of this plan.
+            TotalTooSmall: the total rounds to nothing.
+            Invalid: an argument is wrong as written.
+        """
+        answer = quoting.quote(
+            self.catalog, credit_type=credit_type, amount=amount, package=package, currency=currency, plan=plan
+        )
+        return quote_view(answer, self.catalog.credit_type(answer.credit_type).scale)
 
     def balance(self, account: str, credit_type: str) -> Balance:
         """What the account has of one credit type now. An account nobody ever gave anything has zeros."""
@@ -265,7 +306,9 @@ class AsyncCredits:
     grant = _awaited(Verbs.grant)
     deduct = _awaited(Verbs.deduct)
     open_account = _in_thread(Credits.open_account)
+    account = _in_thread(Credits.account)
     check = _in_thread(Credits.check)
+    quote = _in_thread(Credits.quote)
     balance = _in_thread(Credits.balance)
     balances = _in_thread(Credits.balances)
     lots = _in_thread(Credits.lots)

@@ -153,6 +153,7 @@ def grant_command(
     actor: str | None = None,
     metadata: Mapping[str, Any] | None = None,
     occurred_at: datetime | None = None,
+    link: str | None = None,
 ) -> Command:
     """A grant, checked; `key` may be one of Farthing's own."""
     kind = catalog.credit_type(credit_type)
@@ -166,7 +167,9 @@ def grant_command(
         source=source, expires=_said(life), effective_at=start, priority=priority, cost=_checked(cost),
         occurred_at=checks.instant("occurred_at", occurred_at),
     )  # fmt: skip
-    stamp = _stamp(catalog, key, said, reason=reason, actor=actor, metadata=metadata, occurred_at=occurred_at)
+    stamp = _stamp(
+        catalog, key, said, reason=reason, actor=actor, metadata=metadata, occurred_at=occurred_at, link=link
+    )
     paid = cost or Cost(0, "")
 
     def rule(book: Book, stamp: Stamp, zone: str) -> Draft:
@@ -206,9 +209,10 @@ def _stamp(
     actor: str | None = None,
     metadata: Mapping[str, Any] | None = None,
     occurred_at: datetime | None = None,
+    link: str | None = None,
 ) -> Stamp:
     return Stamp(
-        EPOCH, key, content, checks.text("operation", operation, most=200), checks.text("reason", reason),
+        EPOCH, key, content, link, checks.text("operation", operation, most=200), checks.text("reason", reason),
         checks.text("actor", actor, most=200), checks.metadata(metadata), catalog.version,
         checks.instant("occurred_at", occurred_at),
     )  # fmt: skip

@@ -7,8 +7,9 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, NamedTuple
 
-from farthing.amounts import to_credits
+from farthing.amounts import to_credits, to_major
 from farthing.core.book import Entry, Lot
+from farthing.core.pricing import Quote
 
 
 class Drawn(NamedTuple):
@@ -99,6 +100,11 @@ class Line:
     @property
     def key(self) -> str | None:
         return self._entry.key
+
+    @property
+    def link(self) -> str | None:
+        """What it belongs to: on a bought lot's grant the order."""
+        return self._entry.link
 
     @property
     def operation(self) -> str | None:
@@ -222,6 +228,55 @@ class Page(NamedTuple):
     next_cursor: str | None
 
 
+class QuoteLineView(NamedTuple):
+    """One line of a quote's working, as `core.pricing.QuoteLine`; `start`, `end` and `amount` in credits."""
+
+    kind: str
+    start: Decimal | None
+    end: Decimal | None
+    amount: Decimal | None
+    unit: Decimal | None
+    total: Decimal
+
+
+class NextSlabView(NamedTuple):
+    """The least amount, in credits, that reaches the next slab: the price of one, of all, and what all of them save."""
+
+    amount: Decimal
+    unit: Decimal
+    total_minor: int
+    saved_minor: int
+
+
+class QuoteView(NamedTuple):
+    """What credits cost, with the working. Amounts are credits; money is whole minor units of `currency` where the name
+    ends so, else an exact Decimal in major units.
+
+    `bonus` credits come on top of `amount`. `unit_price` is what one of them all costs, exact or to 12 decimals.
+    `lines` add up to the total; the last may be what rounding did. `expires` is the life of the credits: a duration,
+    "never", or None for the credit type's default.
+    """
+
+    credit_type: str
+    amount: Decimal
+    bonus: Decimal
+    currency: str
+    subtotal_minor: int
+    discount_minor: int
+    total_minor: int
+    unit_price: Decimal
+    lines: list[QuoteLineView]
+    package: str | None
+    expires: str | None
+    catalog_version: str
+    next_slab: NextSlabView | None
+
+    @property
+    def total(self) -> Decimal:
+        """The total in major units, with all decimals of the currency."""
+        return to_major(self.total_minor, self.currency)
+
+
 def lot_id(credit_type: str, number: int) -> str:
     """A lot's name: `lot_` credit type `_` number in its wallet."""
     return f"lot_{credit_type}_{number}"
@@ -233,4 +288,23 @@ def lot_view(credit_type: str, lot: Lot, scale: int) -> LotView:
     return LotView(
         lot_id(credit_type, lot.number), credit_type, lot.source, lot.priority, amount, remaining, held,
         lot.effective_at, lot.expires_at, lot.cost_minor, lot.currency,
+    )  # fmt: skip
+
+
+def quote_view(quote: Quote, scale: int) -> QuoteView:
+    """A quote in credits."""
+
+    def credits(units: int | None) -> Decimal | None:
+        return None if units is None else to_credits(units, scale)
+
+    lines = [
+        QuoteLineView(line.kind, credits(line.start), credits(line.end), credits(line.amount), line.unit, line.total)
+        for line in quote.lines
+    ]
+    following = quote.next_slab
+    return QuoteView(
+        quote.credit_type, to_credits(quote.amount, scale), to_credits(quote.bonus, scale), quote.currency,
+        quote.subtotal_minor, quote.discount_minor, quote.total_minor, quote.unit_price, lines, quote.package,
+        quote.expires, quote.catalog_version,
+        following and NextSlabView(to_credits(following.amount, scale), *following[1:]),
     )  # fmt: skip

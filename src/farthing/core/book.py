@@ -75,6 +75,7 @@ class Stamp(NamedTuple):
     now: datetime
     key: str | None = None
     content: bytes | None = None
+    link: str | None = None
     operation: str | None = None
     reason: str | None = None
     actor: str | None = None
@@ -100,6 +101,7 @@ class Entry(NamedTuple):
     source: str | None
     key: str | None
     content: bytes | None
+    link: str | None  # what it belongs to: the order that paid for a grant
     operation: str | None
     reason: str | None
     actor: str | None
@@ -182,8 +184,8 @@ def write(
     entry = Entry(
         book.account, book.credit_type.code, book.seq + 1, kind, amount, held_change,
         posted, book.held + held_change, book.pending + pending_change, draws, opened, source,
-        stamp.key, stamp.content, stamp.operation, stamp.reason, stamp.actor, stamp.metadata, stamp.catalog_version,
-        effective_at or stamp.now, stamp.now, stamp.occurred_at, b"",
+        stamp.key, stamp.content, stamp.link, stamp.operation, stamp.reason, stamp.actor, stamp.metadata,
+        stamp.catalog_version, effective_at or stamp.now, stamp.now, stamp.occurred_at, b"",
     )  # fmt: skip
     entry = entry._replace(seal=seal(book.seal, entry))
     changed = tuple(lots)
@@ -233,7 +235,7 @@ def seal(previous: bytes, entry: Entry) -> bytes:
         *entry[:9],
         [tuple(drawn) for drawn in entry.draws],
         opened,
-        *entry[11:15],
+        *entry[11:16],
         entry.catalog_version,
         micros(entry.effective_at),
         micros(entry.recorded_at),

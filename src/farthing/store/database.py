@@ -23,7 +23,7 @@ from farthing.errors import (
     OutcomeUnknown,
     Unavailable,
 )
-from farthing.store.dialects import Dialect, Row, Trouble, parse_url, tune
+from farthing.store.dialects import About, Dialect, Row, Trouble, parse_url, tune
 
 log = logging.getLogger("farthing")
 
@@ -158,14 +158,27 @@ class Database:
         with turn, self._connection(self._reads, self.dialect.begin_reading) as connection:
             yield Session(connection, self.dialect)
 
-    @contextmanager
-    def schema_change(self) -> Generator[sa.Connection]:
-        """A SQLAlchemy connection in a transaction of its own, for migrations."""
-        try:
-            with self._turn, self._writes.begin() as connection:
-                yield connection
-        except exc.DBAPIError as error:
-            raise self._named(error) from error
+    def about(self) -> About:
+        """What the database says of itself: version, clock, journal mode."""
+        with self._connection(self._reads, None) as connection:
+            return self.dialect.about(Session(connection, self.dialect))
+
+    def use_wal(self) -> str | None:
+        """Lets readers and the writer of a file no longer wait for each other. Returns the mode; None without choice."""
+        with self._connection(self._reads, None) as connection:  # no transaction: the mode cannot change inside one
+            return self.dialect.use_wal(Session(connection, self.dialect))
+
+    def change_schema(self, work: Callable[[sa.Connection], T]) -> T:
+        """`work` on a SQLAlchemy connection in a transaction of its own; again, when somebody else did it first."""
+        for attempt in range(1, ATTEMPTS + 1):
+            try:
+                with self._turn, self._writes.begin() as connection:
+                    return work(connection)
+            except exc.DBAPIError as error:
+                named = self._named(error)
+                if not isinstance(named, Retry) or attempt == ATTEMPTS:
+                    raise named from error
+        raise AssertionError("unreachable")
 
     @contextmanager
     def schema_view(self) -> Generator[sa.Connection]:

@@ -11,8 +11,9 @@ import sqlite3
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import cache
+from importlib.util import find_spec
 from itertools import count
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 import sqlalchemy as sa
 from sqlalchemy import event, exc
@@ -40,6 +41,16 @@ class Session(Protocol):
     def executemany(self, sql: str, rows: Sequence[Row]) -> None: ...
 
 
+class About(NamedTuple):
+    """What a database says of itself. `journal_mode` is None where there is no choice of one."""
+
+    version: str
+    oldest: str  # that Farthing runs on
+    supported: bool
+    clock: datetime
+    journal_mode: str | None
+
+
 def table_options(*, fillfactor: int | None = None) -> dict[str, Any]:
     """Keyword arguments for `sa.Table`: strict and clustered by key on SQLite, room for in-place updates elsewhere."""
     options: dict[str, Any] = {"sqlite_with_rowid": False, "sqlite_strict": True}
@@ -54,6 +65,7 @@ class SQLite:
     name = "sqlite"
     begin = "BEGIN IMMEDIATE"
     begin_reading = "BEGIN"
+    shared = exclusive = ""  # a transaction that writes is alone
 
     def __init__(self, url: URL) -> None:
         self.memory = url.database in (None, "", ":memory:")
@@ -100,11 +112,12 @@ class SQLite:
     def trouble(self, error: BaseException) -> Trouble:
         if isinstance(error, sqlite3.IntegrityError):
             return "unique" if "UNIQUE" in str(error) else "other"
-        if not isinstance(error, sqlite3.OperationalError):
+        if not isinstance(error, sqlite3.DatabaseError):
             return "other"
         known: list[tuple[str, Trouble]] = [
             ("locked", "busy"), ("no such table", "missing"), ("no such column", "missing"),
             ("readonly", "readonly"), ("unable to open", "lost"), ("disk I/O", "lost"),
+            ("not a database", "lost"), ("malformed", "lost"),
         ]  # fmt: skip
         for words, kind in known:
             if words in str(error):
@@ -134,6 +147,13 @@ class SQLite:
         """Readers and the writer no longer wait for each other; the file keeps this mode. Returns the mode."""
         return session.execute("PRAGMA journal_mode=WAL")[0][0]
 
+    def about(self, session: Session) -> About:
+        """What the library and the file say of themselves."""
+        [[version, text]] = session.execute("SELECT sqlite_version(), strftime('%Y-%m-%d %H:%M:%f', 'now')")
+        supported = tuple(int(part) for part in version.split(".")[:2]) >= (3, 37)
+        clock = datetime.fromisoformat(text).replace(tzinfo=UTC)
+        return About(f"SQLite {version}", "SQLite 3.37", supported, clock, session.execute("PRAGMA journal_mode")[0][0])
+
 
 class PostgreSQL:
     """PostgreSQL 14 or later, through psycopg 3."""
@@ -141,6 +161,8 @@ class PostgreSQL:
     name = "postgresql"
     begin = None  # psycopg begins with the first statement
     begin_reading = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"
+    shared = "FOR SHARE"
+    exclusive = "FOR UPDATE"
     memory = False
 
     def __init__(self, url: URL) -> None:
@@ -210,7 +232,7 @@ class PostgreSQL:
     def trouble(self, error: BaseException) -> Trouble:
         state = getattr(error, "sqlstate", None)
         known: dict[str | None, Trouble] = {
-            "40001": "retry", "40P01": "retry", "55P03": "busy", "23505": "unique",
+            "40001": "retry", "40P01": "retry", "55P03": "busy", "23505": "unique", "42P07": "unique",
             "42P01": "missing", "42703": "missing", "25006": "readonly",
         }  # fmt: skip
         if state in known:
@@ -239,6 +261,16 @@ class PostgreSQL:
             f"FOR EACH STATEMENT EXECUTE FUNCTION {function}()",
         ]
 
+    def use_wal(self, session: Session) -> None:
+        """There is nothing to choose: readers and writers never wait for each other."""
+
+    def about(self, session: Session) -> About:
+        """What the server says of itself."""
+        version, number, clock = session.execute(
+            "SELECT current_setting('server_version'), current_setting('server_version_num')::int, clock_timestamp()"
+        )[0]
+        return About(f"PostgreSQL {version}", "PostgreSQL 14", number >= 140000, clock, None)
+
 
 Dialect = SQLite | PostgreSQL
 _cursors = count()
@@ -263,6 +295,8 @@ def parse_url(url: str | URL) -> tuple[URL, Dialect]:
     if backend == "sqlite":
         return parsed.set(drivername="sqlite"), SQLite(parsed)
     if backend in ("postgresql", "postgres"):
+        if find_spec("psycopg") is None:
+            raise SettingsInvalid('PostgreSQL needs a driver that is not installed: pip install "farthing[postgres]".')
         return parsed.set(drivername="postgresql+psycopg"), PostgreSQL(parsed)
     raise SettingsInvalid(f"Farthing runs on SQLite and PostgreSQL, not on {backend!r}.")
 

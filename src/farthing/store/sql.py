@@ -49,6 +49,12 @@ def add_accounts(session: Session, new: Sequence[Account]) -> None:
         )
 
 
+def share_accounts(session: Session, ids: Iterable[str]) -> None:
+    """Keeps the accounts that exist from being locked by a checkout until the transaction ends."""
+    for one in ids:
+        session.execute(f"SELECT account FROM farthing_accounts WHERE account = ? {session.dialect.shared}", (one,))
+
+
 def lock_wallets(session: Session, asked: Sequence[Wallet], *, wait: bool) -> dict[Wallet, Row]:
     """The wallets' rows under lock, in byte order; without `wait`, only those that nobody else holds."""
     ordered = sorted(asked, key=lambda wallet: (wallet[0].encode(), wallet[1].encode()))
@@ -155,7 +161,7 @@ def _write_wallets(session: Session, before: dict[Wallet, Book], after: dict[Wal
             changed.append((*values, *wallet))
         else:
             made.append((*wallet, *values))
-            _fix_scale(session, book.credit_type)
+            fix_scale(session, book.credit_type)
     session.dialect.insert_many(session, wallets, made)
     session.dialect.update_many(session, wallets, tuple(wallets.c.keys())[2:], changed)
 
@@ -181,7 +187,7 @@ def _write_parts(
     dialect.update_many(session, debts, ("remaining", "open"), owed)
 
 
-def _fix_scale(session: Session, kind: CreditType) -> None:
+def fix_scale(session: Session, kind: CreditType) -> None:
     """The first wallet of a credit type settles how it is counted, for good."""
     session.execute(
         "INSERT INTO farthing_meta (name, value) VALUES (?, ?) ON CONFLICT (name) DO NOTHING",
@@ -237,7 +243,7 @@ def _entry_row(dialect: Dialect, line: Entry) -> Row:
         *line[:9],
         dumps([[part for part in drawn if part is not None] for drawn in line.draws]),
         line.opened and dumps(_opened(line.opened)),
-        *line[11:19],
+        *line[11:20],
         dialect.time_in(line.effective_at),
         dialect.time_in(line.recorded_at),
         dialect.time_in(line.occurred_at),
@@ -258,13 +264,13 @@ def _opened(lot: Lot) -> dict[str, Any]:
 def entry(session: Session, row: Row) -> Entry:
     """A ledger line out of its row."""
     load = session.dialect.json_out
-    effective_at, recorded_at, occurred_at = (_time(session, stored) for stored in row[19:22])
+    effective_at, recorded_at, occurred_at = (_time(session, stored) for stored in row[20:23])
     draws = tuple(Draw(*drawn) for drawn in load(row[9]))
     opened = None if row[10] is None else _opened_lot(load(row[10]), row, effective_at)
     content = None if row[13] is None else bytes(row[13])
-    metadata = None if row[17] is None else dumps(load(row[17]))
-    facts = (*row[:9], draws, opened, *row[11:13], content, *row[14:17], metadata, row[18])
-    return Entry._make((*facts, effective_at, recorded_at, occurred_at, bytes(row[22])))
+    metadata = None if row[18] is None else dumps(load(row[18]))
+    facts = (*row[:9], draws, opened, *row[11:13], content, *row[14:18], metadata, row[19])
+    return Entry._make((*facts, effective_at, recorded_at, occurred_at, bytes(row[23])))
 
 
 def _opened_lot(opened: dict[str, Any], row: Row, effective_at: datetime) -> Lot:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 import sqlalchemy as sa
 from alembic import command
 from alembic.config import Config
@@ -14,6 +16,8 @@ from farthing.store.database import Database
 VERSION_TABLE = "farthing_version"
 MODES = ("test", "live")
 
+_one_at_a_time = threading.Lock()  # Alembic keeps its context in module globals
+
 
 def migrate(database: Database, *, mode: str = "test") -> str:
     """Brings the schema to this version's; runs again without harm. Returns the schema's version.
@@ -23,15 +27,8 @@ def migrate(database: Database, *, mode: str = "test") -> str:
     Raises:
         ModeMismatch: the database was made for the other mode.
     """
-    with database.schema_change() as connection:
-        config = _config()
-        config.attributes["connection"] = connection
-        command.upgrade(config, "head")
-        settled = connection.exec_driver_sql("SELECT value FROM farthing_meta WHERE name = 'mode'").scalar()
-        if settled is None:
-            connection.execute(sa.text("INSERT INTO farthing_meta VALUES ('mode', :mode)"), {"mode": mode})
-        elif settled != mode:
-            raise ModeMismatch(f"This database is in {settled} mode and stays so. Nothing was changed.")
+    with _one_at_a_time:
+        database.change_schema(lambda connection: _upgrade(connection, mode))
     return _head()
 
 
@@ -65,6 +62,17 @@ def mode(database: Database) -> str:
     if not rows:
         raise FarthingError("The database does not say its mode.")
     return rows[0][0]
+
+
+def _upgrade(connection: sa.Connection, mode: str) -> None:
+    config = _config()
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")
+    settled = connection.exec_driver_sql("SELECT value FROM farthing_meta WHERE name = 'mode'").scalar()
+    if settled is None:
+        connection.execute(sa.text("INSERT INTO farthing_meta VALUES ('mode', :mode)"), {"mode": mode})
+    elif settled != mode:
+        raise ModeMismatch(f"This database is in {settled} mode and stays so. Nothing was changed.")
 
 
 def _head() -> str:

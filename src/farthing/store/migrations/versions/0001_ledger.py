@@ -84,7 +84,7 @@ def _entries() -> None:
         *_columns(Json, "draws", "opened?"),
         *_columns(Word, "source?", "key?"),
         *_columns(sa.LargeBinary, "content?"),
-        *_columns(Word, "operation?", "reason?", "actor?"),
+        *_columns(Word, "link?", "operation?", "reason?", "actor?"),
         *_columns(Json, "metadata?"),
         *_columns(Word, "catalog_version?"),
         *_columns(Instant, "effective_at", "recorded_at", "occurred_at?"),

@@ -1,0 +1,140 @@
+"""One worked page of the ledger, every column written out: what an entry means is fixed here."""
+
+from dataclasses import dataclass
+
+import pytest
+
+import farthing
+from farthing import Cost, Credits
+from farthing.core.calendar import micros
+from farthing.store.tables import entries
+from farthing.verifying import verify
+from tests.kit import Clock, shop
+
+HEADS = [
+    *("seq", "kind", "amount", "held_change", "posted_after", "held_after", "pending_after", "draws", "opened"),
+    *("source", "key", "link", "operation", "reason", "actor", "metadata", "catalog_version"),
+    *("effective_at", "recorded_at", "occurred_at"),
+]
+
+
+@dataclass
+class Days:
+    """Instants of January 2026 for reading: `day(5, 1)` is the 5th at 01:00 UTC."""
+
+    def __call__(self, day: int, hour: int = 0, month: int = 1) -> str:
+        return f"2026-{month:02}-{day:02}T{hour:02}:00:00+00:00"
+
+
+day = Days()
+
+
+def opened(lot: int, expires: str | None, cost: int = 0, currency: str | None = None, priority: int = 100) -> dict:
+    from datetime import datetime
+
+    end = expires and micros(datetime.fromisoformat(expires))
+    return {"lot": lot, "priority": priority, "cost_minor": cost, "currency": currency, "expires_at": end}
+
+
+PAGE = [
+    (1, "grant", 10, 0, 10, 0, 0, [], opened(1, day(31)), "gift", "farthing:gift:images", None,
+     None, None, None, None, "golden", day(1), day(1), None),
+    (2, "grant", 5, 0, 15, 0, 0, [], opened(2, day(5, 1)), "promo", "promo:1", None,
+     None, "welcome", "kim", {"code": "HELLO"}, "golden", day(1, 1), day(1, 1), None),
+    (3, "grant", 4, 0, 19, 0, 0, [], opened(3, None, 99, "USD"), "purchase", "order:1", None,
+     None, None, None, None, "golden", day(1, 2), day(1, 2), None),
+    (4, "grant", 20, 0, 39, 0, 20, [], opened(4, day(20, month=2)), "plan", "plan:1", None,
+     None, None, None, None, "golden", day(20), day(1, 3), None),
+    (5, "deduct", -2, 0, 37, 0, 20, [[2, 2, 0]], None, None, "render:1", None,
+     "render", None, None, None, "golden", day(2), day(2), day(1, 23)),
+    (6, "expire", -3, 0, 34, 0, 20, [[2, 3, 0]], None, None, None, None,
+     None, None, None, None, None, day(5, 1), day(6), None),
+    (7, "deduct", -12, 0, 22, 0, 20, [[1, 10, 0], [3, 2, 49]], None, None, "render:2", None,
+     None, None, None, None, "golden", day(6), day(6), None),
+    (8, "deduct", -6, 0, 16, 0, 20, [[3, 2, 50]], None, None, "render:3", None,
+     None, None, None, None, "golden", day(7), day(7), None),
+    (9, "repay", 0, 0, 16, 0, 0, [[4, 4, 0, 8]], None, None, None, None,
+     None, None, None, None, None, day(20), day(25), None),
+    (10, "deduct", -1, 0, 15, 0, 0, [[4, 1, 0]], None, None, "render:4", None,
+     None, None, None, None, "golden", day(25), day(25), None),
+]  # fmt: skip
+
+SEALS = [
+    "3bcc4e2becfe327b685b54c08c36ffc8",
+    "ff4d27384a5e3a6251c5fa96c20b1666",
+    "e4e360311e8fe0c3150fef28b5ba66fa",
+    "dab92719df322dc61de2612b9274f9af",
+    "bf92a16011ed8fd4cb01e4a0d12a1551",
+    "fe4c3d7fced2775107e0c60203e51ff5",
+    "246d4b4165769a7217b7a0bbff93eef8",
+    "05199ddd48e2091495e81bc23087e1f5",
+    "664d2a19838e4e5a98a8dfe06d2b987e",
+    "4373deed50e963fe9455e82e0da97e2e",
+]
+
+
+def tell(credits: Credits, clock: Clock) -> None:
+    credits.open_account("ada")
+    clock.to("2026-01-01T01:00")
+    credits.grant(
+        "ada", "images", 5, key="promo:1", source="promo", expires="4d", reason="welcome", actor="kim",
+        metadata={"code": "HELLO"},
+    )  # fmt: skip
+    clock.to("2026-01-01T02:00")
+    credits.grant("ada", "images", 4, key="order:1", source="purchase", expires="never", cost=Cost(99, "USD"))
+    clock.to("2026-01-01T03:00")
+    start = clock.now.replace(day=20, hour=0)
+    credits.grant("ada", "images", 20, key="plan:1", source="plan", effective_at=start, expires="1mo")
+    clock.to("2026-01-02")
+    happened = clock.now.replace(day=1, hour=23)
+    credits.deduct("ada", "images", 2, key="render:1", operation="render", occurred_at=happened)
+    clock.to("2026-01-06")
+    credits.deduct("ada", "images", 12, key="render:2")
+    clock.to("2026-01-07")
+    credits.deduct("ada", "images", 6, key="render:3")
+    clock.to("2026-01-25")
+    credits.deduct("ada", "images", 1, key="render:4")
+
+
+GOLDEN_SHOP = """
+[credit_types.images]
+name = "Image credits"
+overdraft = 5
+
+[gifts.images]
+amount = 10
+expires = "30d"
+"""
+
+
+@pytest.fixture
+def rows(database_url: str, clock: Clock) -> list[dict]:
+    with farthing.open(database_url, catalog=shop(GOLDEN_SHOP)._replace(version="golden"), clock=clock) as credits:
+        tell(credits, clock)
+        assert verify(credits.database).proved
+        names = list(entries.c.keys())
+        with credits.database.reading() as session:
+            load, time = session.dialect.json_out, session.dialect.time_out
+            found = session.execute(
+                f"SELECT {', '.join(names)} FROM farthing_entries ORDER BY account, credit_type, seq"
+            )
+    told = [dict(zip(names, row, strict=True)) for row in found]
+    for row in told:
+        row |= {name: load(row[name]) for name in ("draws", "opened", "metadata")}
+        row |= {name: row[name] and time(row[name]).isoformat() for name in row if name.endswith("_at")}
+    return told
+
+
+@pytest.mark.row("L2", "L3", "L5", "L9", "L12", "L16")
+def test_the_page_reads_as_written_here(rows: list[dict]):
+    told = [tuple(row[head] for head in HEADS) for row in rows]
+    assert told == PAGE
+    assert {(row["account"], row["credit_type"]) for row in rows} == {("ada", "images")}
+
+
+def test_the_seals_and_contents_are_these(rows: list[dict]):
+    """A digest that comes out differently would make every ledger written before look forged."""
+    assert [bytes(row["seal"]).hex() for row in rows] == SEALS
+    assert [row["content"] and bytes(row["content"]).hex() for row in rows if row["key"] == "render:1"] == [
+        "cd32d5c86756bd310e9ffa967c84b9c3"
+    ]
