@@ -6,13 +6,14 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from farthing.core.book import Book, CreditType, Draft, Entry, Partial, Stamp
 from farthing.core import checks
+from farthing.core.book import Book, CreditType, Draft, Entry, Partial, Stamp
 from farthing.core.lots import settle
 from farthing.core.payments import Order
 from farthing.errors import Corrupt, FarthingError, KeyReused
 from farthing.store import orders, sql
 from farthing.store.database import Retry, Session
+from farthing.store.dialects import Row
 from farthing.store.sql import Account, Wallet
 
 Rule = Callable[[Book, Stamp, str], Draft]
@@ -70,9 +71,8 @@ def decide(session: Session, commands: Sequence[Command], now: datetime, *, wait
     """
     types = {command.credit_type.code: command.credit_type for command in commands}
     asked = {command.wallet: command for command in commands}
-    rows = sql.lock_wallets(session, list(asked), wait=wait)
-    missing = [wallet for wallet in asked if wallet not in rows]
-    busy = set(sql.read_wallets(session, missing)) if missing else set[Wallet]()
+    rows, busy = _lock(session, list(asked), wait=wait)
+    missing = [wallet for wallet in asked if wallet not in rows and wallet not in busy]
     opening = {one.account for one in commands if one.opens or one.wallet in missing}
     accounts = sql.read_accounts(session, sorted(opening)) if opening else {}
     keys = {(one.account, one.key) for one in commands if one.wallet not in busy}
@@ -80,7 +80,7 @@ def decide(session: Session, commands: Sequence[Command], now: datetime, *, wait
     ordered = orders.read_keys(session, _callers(keys))
     whole: set[Wallet] = set()
     while True:
-        before = {wallet: Book(wallet[0], types[wallet[1]]) for wallet in missing if wallet not in busy}
+        before = {wallet: Book(wallet[0], types[wallet[1]]) for wallet in missing}
         before |= sql.read_books(session, {w: row for w, row in rows.items() if w not in whole}, types)
         before |= sql.read_books(session, {w: rows[w] for w in whole}, types, whole=True)
         page = _Page(now, dict(before), dict(accounts), dict(known), ordered, [])
@@ -105,6 +105,16 @@ def book_due(session: Session, wallets: Sequence[Wallet], types: dict[str, Credi
     drafts = [settle(book, max(now, book.recorded_at)) for book in before.values()]
     sql.post(session, before, drafts)
     return sum(len(draft.entries) for draft in drafts)
+
+
+def _lock(session: Session, asked: list[Wallet], *, wait: bool) -> tuple[dict[Wallet, Row], set[Wallet]]:
+    """The rows of the wallets that exist, under lock, and the wallets that somebody else holds."""
+    rows = sql.lock_wallets(session, asked, wait=wait)
+    missing = [wallet for wallet in asked if wallet not in rows]
+    held = set(sql.read_wallets(session, missing)) if missing else set[Wallet]()
+    if wait and held:  # made by somebody else just now
+        return rows | sql.lock_wallets(session, list(held), wait=True), set()
+    return rows, held
 
 
 def _callers(keys: set[tuple[str, str]]) -> list[tuple[str, str]]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Generator
+from collections import Counter
+from collections.abc import Awaitable, Callable, Coroutine, Generator, Mapping
 from concurrent.futures import Future
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -11,12 +12,16 @@ from datetime import UTC, datetime
 from functools import wraps
 from typing import Any, Concatenate, ParamSpec, TypeVar, cast
 
-from farthing import quoting, reading
+from farthing import inbox, orders, quoting, reading
 from farthing.amounts import Amount, to_credits, to_units
 from farthing.beat import Command, Outcome, book_due, decide
 from farthing.catalog import Catalog
+from farthing.checkout import Checkout, Wish, checkout
 from farthing.core import burn, checks
 from farthing.errors import DatabaseBusy, InsufficientCredits, NestedWrite, NotFound
+from farthing.inbox import Handled, InboxEvent, Received
+from farthing.orders import OrderPage, OrderView
+from farthing.providers import Provider
 from farthing.store import sql
 from farthing.store.database import Database, Retry, Session
 from farthing.store.sql import Account
@@ -36,10 +41,19 @@ def system_clock() -> datetime:
 class Credits(Verbs):
     """The credit system on one database. Made by `farthing.open`; safe to share between threads and across forks."""
 
-    def __init__(self, database: Database, catalog: Catalog, *, clock: Clock = system_clock) -> None:
+    def __init__(
+        self,
+        database: Database,
+        catalog: Catalog,
+        *,
+        clock: Clock = system_clock,
+        providers: Mapping[str, Provider] | None = None,
+    ) -> None:
         self.database = database
         self.catalog = catalog
         self.clock = clock
+        self.providers = dict(providers or {})
+        self.bad_signatures = Counter[str]()  # webhooks this process refused, by provider: for metrics
         self._writer = Writer(database, clock)
         self._open_tx: ContextVar[bool] = ContextVar("farthing_open_tx", default=False)
 
@@ -158,6 +172,77 @@ class Credits(Verbs):
             self.catalog, credit_type=credit_type, amount=amount, package=package, currency=currency, plan=plan
         )
         return quote_view(answer, self.catalog.credit_type(answer.credit_type).scale)
+
+    def checkout(
+        self,
+        account: str,
+        credit_type: str | None = None,
+        amount: Amount | None = None,
+        *,
+        key: str,
+        package: str | None = None,
+        currency: str | None = None,
+        plan: str | None = None,
+        provider: str = "sandbox",
+        return_url: str | None = None,
+    ) -> Checkout:
+        """An order at today's price, frozen, and the page where it is paid. The credits come when the money does.
+
+        Args:
+            credit_type, amount, package, currency, plan: what to buy, as for `quote`.
+            key: idempotency key, in one namespace with those of `grant` and `deduct`: the same call again answers the
+                same order, and asks the provider again where it did not answer.
+            provider: the name of one that `farthing.open` was given.
+            return_url: where the provider sends the customer back to; the order's id takes the place of "{order}".
+        Raises:
+            as `quote`, and KeyReused: the key stands for something else. UnknownProvider: none has this name.
+            ProviderUnavailable: it did not answer; the order stands, make the same call again.
+        """
+        wish = Wish(package, credit_type, amount, currency, plan)
+        return checkout(self, account, wish, provider=provider, key=key, return_url=return_url)
+
+    def order(self, account: str, order: str) -> OrderView:
+        """One order as it truly stands now.
+
+        Raises:
+            NotFound: the account has no such order.
+        """
+        with self._reading() as session:
+            return orders.read(session, account, order, self.clock())
+
+    def orders(self, account: str, *, limit: int = 50, cursor: str | None = None) -> OrderPage:
+        """The account's orders, newest first. limit: 1–500. cursor: `next_cursor` of the page before."""
+        with self._reading() as session:
+            return orders.page(session, account, self.clock(), limit=limit, cursor=cursor)
+
+    def receive(self, provider: str, headers: Mapping[str, str], body: bytes) -> Received:
+        """Takes a webhook in: verifies it, stores it, handles it. Answer 200 whenever this returns.
+
+        What cannot be handled yet is stored and returned all the same: `handle_events` tries it again.
+
+        Args:
+            headers: as they came. body: the raw bytes, before anything parsed them.
+        Raises:
+            BadSignature: not signed by the provider within five minutes (answer 400). BodyTooLarge: over a mebibyte.
+            UnknownProvider: none has this name. In each case nothing was stored.
+        """
+        return inbox.receive(self, provider, headers, body)
+
+    def handle_events(self, *, limit: int = 100) -> Handled:
+        """Handles stored events that wait for it: the job for what failed or was cut off. Several may run at once."""
+        return inbox.handle_events(self, limit=limit)
+
+    def provider_events(self, *, failed: bool = False, limit: int = 100) -> list[InboxEvent]:
+        """The latest webhooks, newest first; `failed`, only those that wait because handling them failed."""
+        return inbox.newest(self, failed=failed, limit=limit)
+
+    def retry_event(self, provider: str, event: str) -> InboxEvent:
+        """Handles a stored event now, if it failed or was none of ours when it came; one that had its effect stays.
+
+        Raises:
+            NotFound: the inbox has no such event.
+        """
+        return inbox.retry(self, provider, event)
 
     def balance(self, account: str, credit_type: str) -> Balance:
         """What the account has of one credit type now. An account nobody ever gave anything has zeros."""
@@ -309,6 +394,13 @@ class AsyncCredits:
     account = _in_thread(Credits.account)
     check = _in_thread(Credits.check)
     quote = _in_thread(Credits.quote)
+    checkout = _in_thread(Credits.checkout)
+    order = _in_thread(Credits.order)
+    orders = _in_thread(Credits.orders)
+    receive = _in_thread(Credits.receive)
+    handle_events = _in_thread(Credits.handle_events)
+    provider_events = _in_thread(Credits.provider_events)
+    retry_event = _in_thread(Credits.retry_event)
     balance = _in_thread(Credits.balance)
     balances = _in_thread(Credits.balances)
     lots = _in_thread(Credits.lots)

@@ -2,23 +2,35 @@
 
 FarthingError
 ├── Invalid                    the call is wrong as written; nothing was changed
-│   ├── InvalidAmount            not a positive number of credits this type can count
+│   ├── InvalidAmount            not a number of credits or money that can be counted
 │   │   └── FloatAmount            a float (also a TypeError): floats cannot count money or credits
 │   ├── InvalidAccount           not a usable account id
 │   ├── InvalidKey               not a usable idempotency key
 │   ├── InvalidExpiry            not a duration, an instant or NEVER, or already past
 │   ├── InvalidField             any other argument that cannot be stored as given
-│   └── UnknownCreditType        the catalog has no such credit type
+│   ├── UnknownCreditType        the catalog has no such credit type
+│   ├── UnknownCurrency          not an ISO 4217 currency
+│   ├── UnknownProvider          no payment provider of this name is set up
+│   ├── BadSignature             a webhook that its provider did not sign, or too long ago
+│   ├── BodyTooLarge             a webhook's body of more than a mebibyte
+│   └── EventUnreadable          a signed event that is not what its provider sends
 ├── Refused                    a rule said no; nothing was changed
 │   ├── InsufficientCredits      the account has fewer credits than this needs
 │   ├── BalanceTooLarge          the wallet would pass 10^15 smallest units
 │   ├── KeyReused                this key already stands for something else
-│   └── ScaleChanged             the catalog counts this type in other units than the ledger does
+│   ├── ScaleChanged             the catalog counts this type in other units than the ledger does
+│   ├── SwitchedOff              the catalog switches this off
+│   ├── AmountOutOfRange         below the least that is sold at once, above the most, or off the step
+│   ├── NoPrice                  the catalog has no price for this in this currency
+│   ├── PackageUnavailable       no such package, or it is not sold now
+│   │   └── PlanRequired           only subscribers of certain plans may buy this package
+│   └── TotalTooSmall            the total rounds to nothing
 ├── NotFound                   what was asked for does not exist (or belongs to someone else)
 ├── Unavailable                the database could not do it now; the same call may be made again
 │   ├── DatabaseBusy             somebody else held the lock for too long; nothing was changed
 │   ├── DatabaseUnreachable      no connection; nothing was changed
-│   └── OutcomeUnknown           the connection broke while committing: ask again with the same key
+│   ├── OutcomeUnknown           the connection broke while committing: ask again with the same key
+│   └── ProviderUnavailable      the payment provider did not answer; the order stands
 ├── NotReady                   Farthing cannot start like this
 │   ├── NotMigrated              the database lacks Farthing's tables, or has older ones
 │   ├── CatalogInvalid           farthing.toml has mistakes, all of them listed
@@ -62,7 +74,7 @@ class Invalid(FarthingError, ValueError):
 
 
 class InvalidAmount(Invalid):
-    """Not a positive number of credits that this credit type can count."""
+    """Not a number of credits that the credit type, or of money that the currency, can count."""
 
     code = "invalid_amount"
 
@@ -105,6 +117,38 @@ class UnknownCreditType(Invalid):
     credit_type: str
 
 
+class UnknownCurrency(Invalid):
+    """Not the code of a currency of ISO 4217."""
+
+    code = "unknown_currency"
+    currency: str
+
+
+class UnknownProvider(Invalid):
+    """No payment provider of this name is set up."""
+
+    code = "unknown_provider"
+    provider: str
+
+
+class BadSignature(Invalid):
+    """A webhook's signature is missing, wrong or older than five minutes; nothing was stored."""
+
+    code = "bad_signature"
+
+
+class BodyTooLarge(Invalid):
+    """A webhook's body is longer than a mebibyte; nothing was stored."""
+
+    code = "body_too_large"
+
+
+class EventUnreadable(Invalid):
+    """A signed event is not what its provider sends."""
+
+    code = "event_unreadable"
+
+
 class Refused(FarthingError):
     """A rule said no; nothing was changed."""
 
@@ -142,6 +186,53 @@ class ScaleChanged(Refused):
     code = "scale_changed"
 
 
+class SwitchedOff(Refused):
+    """The catalog switches this off, for everyone."""
+
+    code = "switched_off"
+    switch: str
+
+
+class AmountOutOfRange(Refused):
+    """Below the least credits that are sold at once, above the most, or not a multiple of the step."""
+
+    code = "amount_out_of_range"
+    credit_type: str
+    amount: Decimal
+    minimum: Decimal
+    maximum: Decimal | None
+    step: Decimal
+
+
+class NoPrice(Refused):
+    """The catalog has no price for this in this currency; `currencies` are those it has."""
+
+    code = "no_price"
+    currency: str
+    currencies: list[str]
+
+
+class PackageUnavailable(Refused):
+    """The catalog has no such package, or does not sell it now."""
+
+    code = "package_unavailable"
+    package: str
+
+
+class PlanRequired(PackageUnavailable):
+    """Only subscribers of certain plans may buy this package."""
+
+    code = "plan_required"
+    plans: list[str]
+
+
+class TotalTooSmall(Refused):
+    """The total rounds to nothing in the currency's minor unit, and nothing is not sold."""
+
+    code = "total_too_small"
+    currency: str
+
+
 class NotFound(FarthingError, LookupError):
     """What was asked for does not exist."""
 
@@ -170,6 +261,13 @@ class OutcomeUnknown(Unavailable):
     """The connection broke while committing: ask again with the same key to learn what happened."""
 
     code = "outcome_unknown"
+
+
+class ProviderUnavailable(Unavailable):
+    """The payment provider did not answer; the order stands, and the same call with the same key asks again."""
+
+    code = "provider_unavailable"
+    provider: str
 
 
 class NotReady(FarthingError):

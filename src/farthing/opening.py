@@ -2,25 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from farthing import catalog as catalogs
 from farthing.catalog import Catalog
 from farthing.credits import AsyncCredits, Credits, system_clock
+from farthing.providers import Provider, registry
 from farthing.store import sql
 from farthing.store.database import Database
 from farthing.writer import Clock
 
 
-def open(url: str, *, catalog: Catalog | str | Path = "farthing.toml", clock: Clock = system_clock) -> Credits:
+def open(
+    url: str,
+    *,
+    catalog: Catalog | str | Path = "farthing.toml",
+    clock: Clock = system_clock,
+    providers: Iterable[Provider] = (),
+) -> Credits:
     """The credit system on the database at `url`, ready to use.
 
     Args:
         url: "sqlite:///app.db", "sqlite://" (in memory, for tests and tries; it migrates itself), "postgresql://…".
         catalog: a path to farthing.toml, or what `load_catalog` gave.
         clock: gives the time as an aware UTC datetime; tests move it.
+        providers: ways to be paid, for `checkout` and `receive`; each moves real money, or none, as the database does.
     Raises:
         NotMigrated, CatalogInvalid, SettingsInvalid, DatabaseUnreachable, ScaleChanged: with what to do.
+        ModeMismatch: a provider moves real money beside a test database, or none beside a live one.
     """
     from farthing.store import migrations  # Alembic is only needed while starting
 
@@ -31,14 +41,20 @@ def open(url: str, *, catalog: Catalog | str | Path = "farthing.toml", clock: Cl
     migrations.require_current(database)
     with database.reading() as session:
         sql.check_scales(session, checked.credit_types.values())
-    return Credits(database, checked, clock=clock)
+    paid_by = list(providers)
+    named = registry(paid_by, mode=migrations.mode(database)) if paid_by else {}
+    return Credits(database, checked, clock=clock, providers=named)
 
 
 def open_async(
-    url: str, *, catalog: Catalog | str | Path = "farthing.toml", clock: Clock = system_clock
+    url: str,
+    *,
+    catalog: Catalog | str | Path = "farthing.toml",
+    clock: Clock = system_clock,
+    providers: Iterable[Provider] = (),
 ) -> AsyncCredits:
     """As `open`, for code that awaits. Opening itself reads the catalog and the schema's version and does not await."""
-    return AsyncCredits(open(url, catalog=catalog, clock=clock))
+    return AsyncCredits(open(url, catalog=catalog, clock=clock, providers=providers))
 
 
 def migrate(url: str, *, mode: str = "test") -> str:

@@ -18,7 +18,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from farthing.beat import Command, Outcome, decide
-from farthing.errors import FarthingError
+from farthing.errors import NotReady, Unavailable
 from farthing.store.database import Database
 from farthing.store.sql import Wallet
 
@@ -124,7 +124,7 @@ def _settle(database: Database, batch: list[Ticket], clock: Clock, *, wait: bool
         commands = [ticket.command for ticket in batch]
         answers = database.run(lambda session: decide(session, commands, clock(), wait=wait))
     except BaseException as error:
-        if len(batch) > 1 and not isinstance(error, FarthingError):
+        if len(batch) > 1 and not isinstance(error, (Unavailable, NotReady)):  # one of them is at fault
             return [busy for ticket in batch for busy in _settle(database, [ticket], clock, wait=wait)]
         for ticket in batch:
             ticket.answer.set_exception(error)

@@ -160,7 +160,7 @@ class PostgreSQL:
 
     name = "postgresql"
     begin = None  # psycopg begins with the first statement
-    begin_reading = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"
+    begin_reading = None
     shared = "FOR SHARE"
     exclusive = "FOR UPDATE"
     memory = False
@@ -169,11 +169,14 @@ class PostgreSQL:
         pass
 
     def engine_options(self, *, writes: bool) -> dict[str, Any]:
-        settings = ["timezone=UTC", "default_transaction_isolation=read\\ committed"]
+        settings = ["timezone=UTC"]
         if writes:
+            settings += ["default_transaction_isolation=read\\ committed"]
             # A plan made while a table was empty would scan it for ever: the writer's statements all go by key.
             settings += ["enable_seqscan=off", "enable_hashjoin=off", "enable_mergejoin=off"]
             settings += [f"lock_timeout={BUSY_TIMEOUT_S}s"]
+        else:
+            settings += ["default_transaction_isolation=repeatable\\ read", "default_transaction_read_only=on"]
         options = " ".join(f"-c {setting}" for setting in settings)
         return {
             "connect_args": {"options": options, "connect_timeout": 10},

@@ -120,6 +120,7 @@ entries = sa.Table(
     sa.Column("source", Word),
     sa.Column("key", Word),
     sa.Column("content", sa.LargeBinary),
+    sa.Column("link", Word),
     sa.Column("operation", Word),
     sa.Column("reason", Word),
     sa.Column("actor", Word),
@@ -147,3 +148,97 @@ api_keys = sa.Table(
     **table_options(),
 )
 sa.Index("farthing_api_keys_digest", api_keys.c.digest, unique=True)
+
+orders = sa.Table(
+    "farthing_orders",
+    metadata,
+    sa.Column("account", Word, primary_key=True),
+    sa.Column("id", Word, primary_key=True),
+    sa.Column("key", Word, nullable=False),
+    sa.Column("content", sa.LargeBinary, nullable=False),
+    sa.Column("credit_type", Word, nullable=False),
+    sa.Column("scale", Whole, nullable=False),
+    sa.Column("amount", Whole, nullable=False),
+    sa.Column("bonus", Whole, nullable=False),
+    sa.Column("package", Word),
+    sa.Column("expires", Word, nullable=False),
+    sa.Column("description", Word, nullable=False),
+    sa.Column("currency", Word, nullable=False),
+    sa.Column("subtotal_minor", Whole, nullable=False),
+    sa.Column("discount_minor", Whole, nullable=False),
+    sa.Column("total_minor", Whole, nullable=False),
+    sa.Column("working", Json, nullable=False),
+    sa.Column("provider", Word, nullable=False),
+    sa.Column("livemode", Flag, nullable=False),
+    sa.Column("return_url", Word),
+    sa.Column("catalog_version", Word, nullable=False),
+    sa.Column("created_at", Instant, nullable=False),
+    sa.Column("expires_at", Instant, nullable=False),
+    sa.Column("reference", Word),
+    sa.Column("url", Word),
+    sa.Column("state", Word, nullable=False),
+    sa.Column("reason", Word),
+    sa.Column("paid_by", Word),
+    sa.Column("paid_minor", Whole, nullable=False),
+    sa.Column("tax_minor", Whole, nullable=False),
+    sa.Column("fulfilled_at", Instant),
+    sa.CheckConstraint("amount > 0 AND bonus >= 0 AND total_minor >= 0", name="farthing_orders_signs"),
+    **table_options(fillfactor=70),
+)
+sa.Index("farthing_orders_key", orders.c.account, orders.c.key, unique=True)
+
+payments = sa.Table(
+    "farthing_payments",
+    metadata,
+    sa.Column("account", Word, primary_key=True),
+    sa.Column("order_id", Word, primary_key=True),
+    sa.Column("payment", Word, primary_key=True),
+    sa.Column("said", Word, nullable=False),
+    sa.Column("said_at", Instant, nullable=False),
+    sa.Column("amount_minor", Whole, nullable=False),
+    sa.Column("tax_minor", Whole, nullable=False),
+    sa.Column("currency", Word, nullable=False),
+    sa.Column("reason", Word),
+    **table_options(),
+)
+
+provider_references = sa.Table(
+    "farthing_provider_references",
+    metadata,
+    sa.Column("provider", Word, primary_key=True),
+    sa.Column("reference", Word, primary_key=True),
+    sa.Column("account", Word, nullable=False),
+    sa.Column("order_id", Word, nullable=False),
+    **table_options(),
+)
+
+provider_events = sa.Table(
+    "farthing_provider_events",
+    metadata,
+    sa.Column("provider", Word, primary_key=True),
+    sa.Column("event", Word, primary_key=True),
+    sa.Column("kind", Word),
+    sa.Column("livemode", Flag, nullable=False),
+    sa.Column("received_at", Instant, nullable=False),
+    sa.Column("body", sa.LargeBinary),
+    sa.Column("digest", sa.LargeBinary, nullable=False),
+    sa.Column("due_at", Instant, nullable=False),
+    sa.Column("attempts", Whole, nullable=False),
+    sa.Column("error", Word),
+    sa.Column("outcome", Word),
+    sa.Column("handled_at", Instant),
+    **table_options(fillfactor=70),
+)
+sa.Index("farthing_provider_events_received", provider_events.c.received_at)
+sa.Index(
+    "farthing_provider_events_due",
+    provider_events.c.due_at,
+    sqlite_where=sa.text("handled_at IS NULL"),
+    postgresql_where=sa.text("handled_at IS NULL"),
+)
+sa.Index(
+    "farthing_provider_events_bodies",
+    provider_events.c.received_at,
+    sqlite_where=sa.text("body IS NOT NULL"),
+    postgresql_where=sa.text("body IS NOT NULL"),
+)

@@ -1,0 +1,111 @@
+"""`farthing …`: everything an operator does, each command with `--json`."""
+
+from __future__ import annotations
+
+import io
+import sys
+from collections.abc import Callable
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from farthing import errors
+from farthing.cli import catalog, doctor, keys, output, reading, replaying, serving, setup, writing
+
+CLOSED_PIPE = 141  # as a shell says of a program ended by SIGPIPE
+INTERRUPTED = 130
+STOPPED = (
+    "Interrupted. Nothing is half-written: each change is recorded whole or not at all. "
+    "Run the same command with the same key to finish it, or to learn that it was done."
+)
+
+COMMANDS: dict[str, dict[str, Callable[..., None]]] = {
+    "Set up": {"init": setup.init, "migrate": setup.migrate, "doctor": doctor.doctor, "serve": serving.serve},
+    "Give and use up": {
+        "open": writing.open_account,
+        "grant": writing.grant,
+        "deduct": writing.deduct,
+        "expire": writing.expire,
+        "replay": replaying.replay,
+    },
+    "See and prove": {
+        "check": reading.check,
+        "balance": reading.balance,
+        "history": reading.history,
+        "lots": reading.lots,
+        "verify": reading.verify,
+    },
+}
+
+
+class Commands(TyperGroup):
+    """The commands, with one way for all of them to end. Nobody but the command itself decides what it does."""
+
+    as_json = False
+
+    def main(self, args: Any = None, **extra: Any) -> Any:
+        given = list(sys.argv[1:] if args is None else args)
+        self.as_json = "--json" in given
+        if not self.as_json:
+            return super().main(args=given, **extra)
+        try:
+            code = super().main(args=given, **extra | {"standalone_mode": False})
+        except typer.TyperException as error:
+            output.stopped("usage", error.format_message(), as_json=True)
+            code = output.MISUSED
+        sys.exit(code or 0)
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            super().invoke(ctx)
+            sys.stdout.flush()
+        except errors.FarthingError as error:
+            raise typer.Exit(output.failed(error, as_json=self.as_json)) from None
+        except BrokenPipeError:
+            output.hush()
+            raise typer.Exit(CLOSED_PIPE) from None
+        except KeyboardInterrupt:
+            output.stopped("interrupted", STOPPED, as_json=self.as_json)
+            raise typer.Exit(INTERRUPTED) from None
+
+
+app = typer.Typer(
+    cls=Commands,
+    name="farthing",
+    help="Prepaid credits: give, buy, use up, see, prove. Settings come from FARTHING_… variables.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.add_typer(catalog.app, name="catalog", rich_help_panel="Set up")
+app.add_typer(keys.app, name="keys", rich_help_panel="Set up")
+for panel, commands in COMMANDS.items():
+    for name, command in commands.items():
+        app.command(name, rich_help_panel=panel)(command)
+
+
+def _show_version(asked: bool) -> None:
+    if asked:
+        from farthing import __version__
+
+        output.say(f"farthing {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Say the version and end.")
+    ] = False,
+) -> None:
+    """What stands before any command."""
+
+
+def main() -> None:
+    """The console's entry. What the terminal's encoding lacks is written as an escape, not an error."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+    app()

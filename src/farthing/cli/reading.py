@@ -1,0 +1,116 @@
+"""`farthing check | balance | history | lots | verify`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from farthing.amounts import text, to_credits
+from farthing.cli import output
+from farthing.cli.arguments import Account, Amount, AnyType, AsJson, CreditType
+from farthing.cli.starting import opened
+
+
+def check(account: Account, credit_type: CreditType, amount: Amount, as_json: AsJson = False) -> None:
+    """Ask whether a deduction would be allowed now; changes nothing. Ends with 1 where it would be refused."""
+    with opened() as credits:
+        answer = credits.check(account, credit_type, amount)
+    if as_json:
+        output.document(answer)
+    elif answer.allowed:
+        output.say(f"Allowed: {account} has {text(answer.available)} {credit_type} available.")
+    else:
+        output.say(
+            f"Refused: {account} has {text(answer.available)} {credit_type} available and this needs "
+            f"{text(answer.required)}, {text(answer.shortfall)} short."
+        )
+    if not answer.allowed:
+        raise typer.Exit(output.REFUSED)
+
+
+def balance(account: Account, credit_type: AnyType = None, as_json: AsJson = False) -> None:
+    """Show what an account has, and what of it expires when. Unknown accounts have zeros."""
+    with opened() as credits:
+        found = credits.balances(account) if credit_type is None else [credits.balance(account, credit_type)]
+    if as_json:
+        output.document({"data": found})
+        return
+    columns = ["credit type", "available", "posted", "held", "pending", "overdraft", "expires next"]
+    output.table(
+        columns,
+        [
+            (one.credit_type, one.available, one.posted, one.held, one.pending, one.overdraft_limit, expiring)
+            for one in found
+            for expiring in ["".join(f"{text(first.amount)} on {output.words(first.at)}" for first in one.expiring[:1])]
+        ],
+    )
+
+
+def history(
+    account: Account,
+    credit_type: AnyType = None,
+    limit: Annotated[int, typer.Option(help="How many entries, 1 to 500.")] = 50,
+    cursor: Annotated[str | None, typer.Option(help="Go on where the page before ended: its next_cursor.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show the entries of an account, newest first."""
+    with opened() as credits:
+        page = credits.history(account, credit_type, limit=limit, cursor=cursor)
+    if as_json:
+        output.document({**page._asdict(), "data": [line.as_dict() for line in page.data]})
+        return
+    columns = ["recorded", "entry", "kind", "amount", "available", "source", "operation", "key"]
+    output.table(
+        columns,
+        [
+            (line.recorded_at, line.id, line.kind, line.amount, line.available, line.source, line.operation, line.key)
+            for line in page.data
+        ],
+    )
+    if page.has_more:
+        output.note(f"There is more: --cursor {page.next_cursor}")
+
+
+def lots(account: Account, credit_type: CreditType, as_json: AsJson = False) -> None:
+    """Show the lots that still have credits, in the order in which they burn."""
+    with opened() as credits:
+        found = credits.lots(account, credit_type)
+    if as_json:
+        output.document({"data": found})
+        return
+    columns = ["lot", "source", "remaining", "held", "of", "effective", "expires", "paid"]
+    output.table(
+        columns,
+        [
+            (
+                lot.id, lot.source, lot.remaining, lot.held, lot.amount, lot.effective_at, lot.expires_at or "never",
+                f"{lot.cost_minor} {lot.currency} minor units" if lot.cost_minor else None,
+            )
+            for lot in found
+        ],
+    )  # fmt: skip
+
+
+def verify(
+    account: Annotated[str | None, typer.Argument(metavar="ACCOUNT", help="Only this one; left out: all.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Rebuild every balance and lot from the entries and compare. Ends with 1 where anything is wrong."""
+    from farthing import verifying
+
+    with opened() as credits, output.progress("Verifying", unit="entries", quiet=as_json) as told:
+        report = verifying.verify(credits.database, account=account, progress=told)
+        types = credits.catalog.credit_types
+    posted = {code: to_credits(units, types[code].scale) for code, units in report.posted.items() if code in types}
+    if as_json:
+        totals = {code: text(amount) for code, amount in posted.items()}  # totals over accounts may pass 15 digits
+        output.document(report._asdict() | {"proved": report.proved, "posted": totals})
+    else:
+        output.say(f"{report.entries:,} entries of {report.wallets:,} wallets were read and added up again.")
+        output.table(["credit type", "posted in all"], posted.items())
+        if report.faults:
+            output.table(["account", "credit type", "first thing wrong"], report.faults)
+        output.say(f"{len(report.faults)} wallets are wrong." if report.faults else "Every balance is proved.")
+    if not report.proved:
+        raise typer.Exit(output.REFUSED)

@@ -1,0 +1,158 @@
+"""`farthing replay`."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from time import perf_counter
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from farthing.amounts import exact, text
+from farthing.cli import output
+from farthing.cli.arguments import AsJson
+from farthing.cli.starting import opened
+from farthing.errors import InvalidAmount, InvalidField
+
+if TYPE_CHECKING:
+    from farthing.replay import Measure, Rejected, Replay
+
+_SHOWN = 5  # rejected rows told on stderr where no report is asked for
+COUNTS = {
+    "rows": "rows",
+    "deducted": "deducted",
+    "replayed": "recorded before, nothing changed",
+    "refused": "refused",
+    "unreadable": "unreadable",
+    "empty": "with nothing to pay",
+    "zoneless": "times without a zone, taken as UTC",
+}
+
+
+def replay(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="CSV with a header, UTF-8.")],
+    credit_type: Annotated[str, typer.Option(metavar="TYPE", help="Credit type to deduct.")],
+    amount: Annotated[
+        list[str],
+        typer.Option(metavar="COLUMN[:WEIGHT]", help="Column of credits; repeat it to add columns, each by its weight."),
+    ],
+    account: Annotated[str | None, typer.Option(metavar="COLUMN", help="Column of the account.")] = None,
+    accounts: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="Or deal the rows out to N accounts in turn, by row number.")
+    ] = None,
+    account_prefix: Annotated[str, typer.Option(help="Names these accounts: PREFIX1 to PREFIXN.")] = "account-",
+    time: Annotated[
+        str | None, typer.Option(metavar="COLUMN", help="Column of when it happened, ISO 8601; without a zone it is UTC.")
+    ] = None,
+    operation: Annotated[str | None, typer.Option(help="What the credits were used for.")] = None,
+    key_prefix: Annotated[
+        str | None,
+        typer.Option(
+            help="A row's key is this and the row's number. Left out: from a digest of the file, so that the same file "
+            "again changes nothing. Give your own for a file that grows.",
+            show_default=False,
+        ),
+    ] = None,
+    parallel: Annotated[int, typer.Option(min=1, max=100_000, help="Rows in flight at once.")] = 1024,
+    refused: Annotated[
+        Path | None, typer.Option(metavar="CSV", help="Write every row that was not deducted here, and why.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Deduct usage from a CSV file, a row at a time, many at once. Run it again to resume, or to change nothing.
+
+    Ends with 1 where a row was refused or could not be read.
+    """
+    from farthing.replay import Replay, Usage
+
+    if (account is None) == (accounts is None):
+        raise InvalidField("Give either --account or --accounts. Nothing was changed.", field="account")
+    usage = Usage(
+        credit_type, tuple(_measure(said) for said in amount), account, accounts or 0, account_prefix, time, operation
+    )
+    with opened() as credits:
+        run = Replay(credits, file, usage, key_prefix=key_prefix, parallel=parallel)
+        finished, started = False, perf_counter()
+        try:
+            with _report(refused, file) as reject, output.progress("Replaying", unit="bytes", quiet=as_json) as told:
+                run.run(reject=reject, progress=told)
+            finished = True
+        finally:
+            _summary(run, file, as_json, finished=finished, seconds=perf_counter() - started)
+    if run.tally.refused or run.tally.unreadable:
+        raise typer.Exit(output.REFUSED)
+
+
+def _measure(said: str) -> Measure:
+    """ "Tokens" or "Tokens:3"; what stands behind the last colon is a weight only if it is a number."""
+    from farthing.replay import Measure
+
+    column, colon, weight = said.rpartition(":")
+    if not colon:
+        return Measure(said)
+    try:
+        number = exact(weight, name="the weight")
+    except InvalidAmount:
+        return Measure(said)
+    if number <= 0:
+        raise InvalidAmount(f"The weight of {column} must be more than zero, not {text(number)}. Nothing was changed.")
+    return Measure(column, number)
+
+
+@contextmanager
+def _report(path: Path | None, source: Path) -> Iterator[Callable[[Rejected], None]]:
+    """Where rejected rows are told: in a CSV file, or the first few on stderr."""
+    if path is None:
+        yield _tell_first()
+        return
+    if path.exists() and path.samefile(source):
+        raise InvalidField("--refused names the file that is replayed. Nothing was changed.", field="refused")
+    from farthing.replay import Rejected
+
+    try:
+        file = path.open("w", encoding="utf-8", errors="backslashreplace", newline="")
+    except OSError as error:
+        raise InvalidField(f"{path} cannot be written: {error.strerror}. Nothing was changed.", field="refused") from None
+    with file:
+        rows = csv.writer(file)
+        rows.writerow(Rejected._fields)
+        yield lambda rejected: rows.writerow([output.words(value) for value in rejected])
+
+
+def _tell_first() -> Callable[[Rejected], None]:
+    left = iter(range(_SHOWN, -1, -1))
+
+    def tell(rejected: Rejected) -> None:
+        match next(left, None):
+            case None:
+                return
+            case 0:
+                output.note("… and more: --refused FILE lists them all.")
+            case _:
+                output.note(f"row {rejected.row} (line {rejected.line}): {rejected.message}")
+
+    return tell
+
+
+def _summary(run: Replay, file: Path, as_json: bool, *, finished: bool, seconds: float) -> None:
+    tally = run.tally
+    rate = round(tally.rows / seconds) if seconds else 0
+    if as_json:
+        counts = {name: getattr(tally, name) for name in COUNTS}
+        output.document(
+            {
+                "file": str(file), "finished": finished, **counts, "credits": text(run.credits),
+                "key_prefix": run.key_prefix, "seconds": round(seconds, 3), "rows_per_second": rate,
+            }
+        )  # fmt: skip
+        return
+    output.say(f"{tally.rows:,} rows in {seconds:.1f} s, {rate:,} a second; keys {run.key_prefix}1 and on.")
+    for name, what in COUNTS.items():
+        if name != "rows" and getattr(tally, name):
+            output.say(f"{getattr(tally, name):>11,} {what}")
+    output.say(f"{text(run.credits)} {run.credit_type} were deducted.")
+    if not finished:
+        output.say("Not finished. What is counted here is recorded; the same command goes on from there.")

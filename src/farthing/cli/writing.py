@@ -1,0 +1,137 @@
+"""`farthing open | grant | deduct | expire`."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any
+
+import typer
+
+from farthing.amounts import text
+from farthing.cli import output
+from farthing.cli.arguments import (
+    Account,
+    Actor,
+    Amount,
+    AsJson,
+    CreditType,
+    Key,
+    Metadata,
+    OccurredAt,
+    Reason,
+    instant,
+    json_object,
+)
+from farthing.cli.starting import opened
+from farthing.errors import InvalidField
+
+SOURCES = "gift, plan, purchase, bonus, promo or adjustment"
+
+
+def open_account(
+    account: Account,
+    time_zone: Annotated[str | None, typer.Option(help="IANA zone in which its months and days are counted.")] = None,
+    locale: Annotated[str | None, typer.Option(help="Language tag, such as en or zh.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Make an account and pay its sign-up gifts; one that exists is left as it is and gets only gifts it never had."""
+    with opened() as credits:
+        made = credits.open_account(account, time_zone=time_zone, locale=locale)
+        balances = credits.balances(account)
+    if as_json:
+        output.document(made._asdict() | {"balances": balances})
+        return
+    output.say(f"{made.account} is open since {output.words(made.created_at)} ({made.time_zone}, {made.locale}).")
+    output.table(["credit type", "available"], [(balance.credit_type, balance.available) for balance in balances])
+
+
+def grant(
+    account: Account,
+    credit_type: CreditType,
+    amount: Amount,
+    key: Key,
+    source: Annotated[str, typer.Option(help=f"Why the credits exist: {SOURCES}.")] = "adjustment",
+    expires: Annotated[
+        str | None,
+        typer.Option(metavar="WHEN", help='"never", a duration (30d, 12h, 1mo) or a time; left out: the type\'s own.'),
+    ] = None,
+    effective_at: Annotated[
+        str | None, typer.Option(metavar="TIME", help="When they begin to count; until then they are pending.")
+    ] = None,
+    priority: Annotated[int | None, typer.Option(help="Lots with a smaller number burn first.", show_default="100")] = None,
+    cost_minor: Annotated[
+        int | None, typer.Option(help="Money paid for them, in minor units: 990 is USD 9.90.")
+    ] = None,
+    currency: Annotated[str | None, typer.Option(help="Its ISO 4217 code, such as USD.")] = None,
+    reason: Reason = None,
+    actor: Actor = None,
+    metadata: Metadata = None,
+    occurred_at: OccurredAt = None,
+    as_json: AsJson = False,
+) -> None:
+    """Give credits: a new lot. An account that does not exist yet is made."""
+    from farthing.verbs import Cost
+
+    if (cost_minor is None) != (currency is None):
+        raise InvalidField("--cost-minor and --currency go together. Nothing was changed.", field="cost")
+    said: dict[str, Any] = {
+        "expires": _expires(expires),
+        "priority": priority,
+        "cost": None if cost_minor is None else Cost(cost_minor, currency or ""),
+    }
+    with opened() as credits:
+        receipt = credits.grant(
+            account, credit_type, amount,
+            key=key, source=source, effective_at=instant("--effective-at", effective_at),
+            reason=reason, actor=actor, metadata=json_object(metadata),
+            occurred_at=instant("--occurred-at", occurred_at),
+            **{name: value for name, value in said.items() if value is not None},
+        )  # fmt: skip
+    _tell(receipt, as_json, "granted {} to")
+
+
+def deduct(
+    account: Account,
+    credit_type: CreditType,
+    amount: Amount,
+    key: Key,
+    operation: Annotated[str | None, typer.Option(help="What the credits were used for, such as render.")] = None,
+    reason: Reason = None,
+    actor: Actor = None,
+    metadata: Metadata = None,
+    occurred_at: OccurredAt = None,
+    as_json: AsJson = False,
+) -> None:
+    """Use credits up, all or nothing, from the account's lots in burn order."""
+    with opened() as credits:
+        receipt = credits.deduct(
+            account, credit_type, amount,
+            key=key, operation=operation, reason=reason, actor=actor, metadata=json_object(metadata),
+            occurred_at=instant("--occurred-at", occurred_at),
+        )  # fmt: skip
+    _tell(receipt, as_json, "deducted {} from")
+
+
+def expire(as_json: AsJson = False) -> None:
+    """Write down what came due in accounts that nobody used since. Balances are right without it."""
+    with opened() as credits:
+        written = credits.expire()
+    if as_json:
+        output.document({"entries": written})
+    else:
+        output.say(f"{written} entries written." if written else "Nothing was due.")
+
+
+def _expires(said: str | None) -> Any:
+    return instant("--expires", said) if said and re.match(r"\d{4}-", said) else said
+
+
+def _tell(receipt: Any, as_json: bool, done: str) -> None:
+    if as_json:
+        output.document(receipt.as_dict())
+        return
+    amount = f"{text(abs(receipt.amount))} {receipt.credit_type}"
+    before = f"Already done on {output.words(receipt.recorded_at)}, nothing changed now: " if receipt.replayed else ""
+    output.say(
+        f"{before}{done.format(amount)} {receipt.account}; {text(receipt.available)} available after it ({receipt.id})."
+    )

@@ -1,0 +1,231 @@
+"""Accounts: open one, and read what it has: balances, lots, entries."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import Path, Query
+from pydantic import BaseModel, Field
+from starlette.requests import Request
+
+from farthing import errors
+from farthing.http.auth import needs
+from farthing.http.route import ledger, refusals, router
+from farthing.http.wire import Body, Exact, Number, Time
+from farthing.reading import MAX_PAGE
+
+routes = router("Accounts")
+
+AccountId = Annotated[
+    str,
+    Path(
+        description="The account's id, as the application chose it: 1–128 bytes of UTF-8, percent-encoded, "
+        "without '/'. It is kept and compared byte by byte.",
+        examples=["ada"],
+    ),
+]
+
+
+class Account(BaseModel):
+    """Who holds credits."""
+
+    account: str
+    time_zone: str = Field(description="IANA name: months and days are counted here.")
+    locale: str
+    created_at: Time
+
+
+class Opening(Body):
+    """How to open an account. An account that exists keeps what it has."""
+
+    time_zone: str | None = Field(
+        default=None, description="IANA name. Left out: the catalog's.", examples=["Europe/Berlin"]
+    )
+    locale: str | None = Field(default=None, description="Language tag. Left out: the catalog's.", examples=["en"])
+
+
+class Expiring(BaseModel):
+    """Credits that stop counting at an instant."""
+
+    amount: Number
+    at: Time
+
+
+class Balance(BaseModel):
+    """What an account has of one credit type now. An account nobody ever gave anything has zeros."""
+
+    account: str
+    credit_type: str
+    posted: Number = Field(description="Everything granted less everything used: the sum of all entries.")
+    held: Number = Field(description="Set aside for work that is not finished.")
+    available: Number = Field(description="What can be spent: posted − held − pending. Negative under debt.")
+    pending: Number = Field(description="Granted, but not effective yet.")
+    overdraft_limit: Number = Field(description="How far below zero a deduction may go.")
+    expiring: list[Expiring] = Field(description="What expires when, soonest first.")
+
+
+class Balances(BaseModel):
+    """One balance for each credit type of the catalog."""
+
+    data: list[Balance]
+
+
+class Lot(BaseModel):
+    """Credits that arrived together."""
+
+    id: str
+    credit_type: str
+    source: str
+    priority: int
+    amount: Number
+    remaining: Number
+    held: Number
+    effective_at: Time
+    expires_at: Time | None
+    cost_minor: int = Field(description="What was paid for it, in minor units of `currency`.")
+    currency: str | None
+
+
+class Lots(BaseModel):
+    """Open lots, type by type in the order in which they will burn."""
+
+    data: list[Lot]
+
+
+class Drawn(BaseModel):
+    """Credits that an entry took out of one lot."""
+
+    lot: str
+    amount: Number
+
+
+class Entry(BaseModel):
+    """One immutable line of the ledger. Totals are those of its wallet after it."""
+
+    id: str
+    account: str
+    credit_type: str
+    seq: int = Field(description="Number in the wallet, from 1, without gaps.")
+    kind: str = Field(description="What happened: grant, deduct, expire, repay, …")
+    amount: Number = Field(description="Change of posted: positive for a grant, negative for a deduction.")
+    posted: Number
+    held: Number
+    pending: Number
+    available: Number
+    draws: list[Drawn] = Field(description="Which lots gave how much, in burn order.")
+    lot: str | None = Field(description="The lot this entry made.")
+    expires_at: Time | None = Field(description="When that lot expires; null is never, or no lot.")
+    source: str | None = Field(description="Why the credits exist.")
+    key: str | None = Field(description="The Idempotency-Key it was made with.")
+    link: str | None = Field(description="What it belongs to: on a bought lot's grant the order.")
+    operation: str | None = Field(description="What the credits were used for.")
+    reason: str | None = Field(description="An operator's words; not for customers.")
+    actor: str | None = Field(description="Who did it.")
+    metadata: dict[str, Any] | None
+    catalog_version: str | None
+    effective_at: Time = Field(description="When it counts.")
+    recorded_at: Time = Field(description="When it was written.")
+    occurred_at: Time | None = Field(description="When the caller says it happened.")
+
+
+class Entries(BaseModel):
+    """Part of the history, newest first."""
+
+    data: list[Entry]
+    has_more: bool
+    next_cursor: str | None = Field(description="Send it as `cursor` for the rest.")
+
+
+class EntriesAsked(Body):
+    """Which part of the history."""
+
+    credit_type: str | None = Field(default=None, description="Only this one; left out: all.")
+    limit: int = Field(default=50, ge=1, le=MAX_PAGE)
+    cursor: str | None = Field(
+        default=None, description="`next_cursor` of the page before. New entries do not disturb it."
+    )
+
+
+class LotsAsked(Body):
+    """Which lots."""
+
+    credit_type: str | None = Field(default=None, description="Only this one; left out: all.")
+
+
+@routes.get(
+    "/accounts/{account}",
+    openapi_extra=needs("read"),
+    response_model=Account,
+    responses=refusals(errors.NotFound, errors.InvalidAccount),
+)
+async def show_account(request: Request, account: AccountId) -> Exact:
+    """An account, if it was ever opened or given credits."""
+    return Exact((await ledger(request).account(account))._asdict())
+
+
+@routes.put(
+    "/accounts/{account}",
+    openapi_extra=needs("grant"),
+    response_model=Account,
+    responses=refusals(errors.InvalidAccount, errors.InvalidField),
+)
+async def open_account(request: Request, account: AccountId, opening: Opening | None = None) -> Exact:
+    """Makes the account, or finds it, and pays the sign-up gifts it has not had yet.
+
+    Safe to call at every sign-in: each gift is paid once, and an account that exists keeps its time zone and locale.
+    """
+    opening = opening or Opening()
+    opened = await ledger(request).open_account(account, time_zone=opening.time_zone, locale=opening.locale)
+    return Exact(opened._asdict())
+
+
+@routes.get(
+    "/accounts/{account}/balances",
+    openapi_extra=needs("read"),
+    response_model=Balances,
+    responses=refusals(errors.InvalidAccount),
+)
+async def show_balances(request: Request, account: AccountId) -> Exact:
+    """What the account has, one balance for each credit type of the catalog. What has expired is not counted."""
+    return Exact({"data": [_balance(one) for one in await ledger(request).balances(account)]})
+
+
+@routes.get(
+    "/accounts/{account}/balances/{credit_type}",
+    openapi_extra=needs("read"),
+    response_model=Balance,
+    responses=refusals(errors.InvalidAccount, errors.UnknownCreditType),
+)
+async def show_balance(request: Request, account: AccountId, credit_type: str) -> Exact:
+    """What the account has of one credit type."""
+    return Exact(_balance(await ledger(request).balance(account, credit_type)))
+
+
+@routes.get(
+    "/accounts/{account}/lots",
+    openapi_extra=needs("read"),
+    response_model=Lots,
+    responses=refusals(errors.InvalidAccount, errors.UnknownCreditType),
+)
+async def show_lots(request: Request, account: AccountId, asked: Annotated[LotsAsked, Query()]) -> Exact:
+    """The account's open lots, in the order in which they will burn."""
+    credits = ledger(request)
+    wanted = [asked.credit_type] if asked.credit_type is not None else list(credits.credits.catalog.credit_types)
+    return Exact({"data": [lot._asdict() for code in wanted for lot in await credits.lots(account, code)]})
+
+
+@routes.get(
+    "/accounts/{account}/entries",
+    openapi_extra=needs("read"),
+    response_model=Entries,
+    responses=refusals(errors.InvalidAccount, errors.UnknownCreditType, errors.InvalidField),
+)
+async def show_entries(request: Request, account: AccountId, asked: Annotated[EntriesAsked, Query()]) -> Exact:
+    """The account's ledger, newest first, page by page."""
+    page = await ledger(request).history(account, asked.credit_type, limit=asked.limit, cursor=asked.cursor)
+    lines = [line.as_dict() for line in page.data]
+    return Exact({"data": lines, "has_more": page.has_more, "next_cursor": page.next_cursor})
+
+
+def _balance(balance: Any) -> dict[str, Any]:
+    return balance._asdict() | {"expiring": [one._asdict() for one in balance.expiring]}

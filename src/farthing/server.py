@@ -1,0 +1,109 @@
+"""The only wiring: settings → credits → the HTTP API and the pages → one ASGI application, served by uvicorn."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.routing import BaseRoute, Mount, Route
+
+from farthing import http, opening
+from farthing.credits import Credits
+from farthing.errors import FarthingError, NotReady, SettingsInvalid
+from farthing.http.problems import title_of
+from farthing.settings import Settings
+from farthing.store import migrations
+
+log = logging.getLogger("farthing")
+
+DRAIN_S = 20
+"""So long do requests that are under way have to end when the server is told to stop."""
+
+
+def app(settings: Settings) -> Starlette:
+    """The whole server as one ASGI application; its lifespan closes what it opened.
+
+    Raises:
+        NotMigrated, CatalogInvalid, SettingsInvalid, ModeMismatch, DatabaseUnreachable: it cannot start like this.
+    """
+    return assemble(opening.open(settings.database_url, catalog=settings.catalog))
+
+
+def assemble(credits: Credits, pages: Sequence[BaseRoute] = ()) -> Starlette:
+    """The API and `pages` over `credits`, which are closed with the application."""
+
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncGenerator[None]:
+        yield
+        await asyncio.to_thread(credits.close)
+
+    routes = [Route("/healthz", healthz), Route("/readyz", readyz), *pages, Mount("/", http.app(credits))]
+    whole = Starlette(routes=routes, lifespan=lifespan)
+    whole.state.credits = credits
+    return whole
+
+
+async def healthz(_: Request) -> JSONResponse:
+    """The process lives. Looks at nothing, so that no trouble elsewhere has it restarted."""
+    return JSONResponse({"status": "ok"}, headers={"Cache-Control": "no-store"})
+
+
+async def readyz(request: Request) -> JSONResponse:
+    """Whether requests would be served: the database answers and has this version's schema. 503 says what is wrong."""
+    wrong = await asyncio.to_thread(_unready, request.app.state.credits)
+    body = {"status": "not ready" if wrong else "ready", "checks": {"database": wrong or {"status": "ok"}}}
+    return JSONResponse(body, 503 if wrong else 200, {"Cache-Control": "no-store"})
+
+
+def serve(settings: Settings, listening: socket.socket | None = None) -> None:
+    """Serves until SIGINT or SIGTERM, then lets requests under way end.
+
+    Args:
+        listening: a socket that listens already, instead of one on the settings' host and port.
+    Raises:
+        SettingsInvalid: the port is taken, or the address is not this machine's. What `app` raises.
+    """
+    import uvicorn
+
+    bound = listening or listen(settings.host, settings.port)
+    with bound:
+        config = uvicorn.Config(app(settings), server_header=False, timeout_graceful_shutdown=DRAIN_S)
+        uvicorn.Server(config).run(sockets=[bound])
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A socket that listens already, so that a taken port is told before anything starts.
+
+    Raises:
+        SettingsInvalid: somebody listens there, or the address is not this machine's.
+    """
+    try:
+        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+        return socket.create_server((host, port), family=family)
+    except OSError as error:
+        raise SettingsInvalid(
+            f"Cannot listen on {host}:{port}: {error.strerror}. Nothing was started. "
+            "Choose another with --port or --host, or end the program that listens there."
+        ) from None
+
+
+def _unready(credits: Credits) -> dict[str, Any] | None:
+    """What is wrong with the database, without its address, which callers need not know: the log has it."""
+    try:
+        migrations.require_current(credits.database)
+    except NotReady as error:
+        return {"status": "wrong", "code": error.code, "detail": error.message}
+    except FarthingError as error:
+        log.warning("not ready: %s", error)
+        return {"status": "wrong", "code": error.code, "detail": f"{title_of(type(error))}."}
+    except Exception:
+        log.exception("not ready")
+        return {"status": "wrong", "code": "internal", "detail": "The database cannot be read. The log says why."}
+    return None

@@ -1,0 +1,148 @@
+"""Over HTTP: open an account, read balances, lots and the ledger."""
+
+from urllib.parse import quote
+
+import pytest
+
+from farthing import Credits
+from tests.http.conftest import Api
+from tests.kit import Clock
+
+
+@pytest.mark.row("D1", "S1")
+def test_opening_an_account_twice_pays_its_gift_once(api: Api):
+    opened = api.put("/v1/accounts/ada", json={"time_zone": "Europe/Berlin"})
+    again = api.put("/v1/accounts/ada", json={"time_zone": "Asia/Tokyo"})
+    assert opened.json() == {
+        "account": "ada",
+        "time_zone": "Europe/Berlin",
+        "locale": "en",
+        "created_at": "2026-01-01T00:00:00Z",
+    }
+    assert (again.status_code, again.json()) == (200, opened.json())
+    assert api.get("/v1/accounts/ada/balances/images").json()["available"] == 10
+
+
+@pytest.mark.row("D1")
+def test_an_account_is_opened_without_saying_anything_about_it(api: Api):
+    assert api.put("/v1/accounts/ada").json()["time_zone"] == "UTC"
+    assert api.get("/v1/accounts/ada").json() == api.put("/v1/accounts/ada", json={}).json()
+
+
+@pytest.mark.row("D1")
+def test_an_account_nobody_opened_is_not_found_and_has_zeros(api: Api):
+    refused = api.get("/v1/accounts/nobody")
+    assert (refused.status_code, refused.json()["code"]) == (404, "not_found")
+    balance = api.get("/v1/accounts/nobody/balances/images")
+    assert (balance.status_code, balance.json()["available"]) == (200, 0)
+    assert api.get("/v1/accounts/nobody/entries").json() == {"data": [], "has_more": False, "next_cursor": None}
+
+
+@pytest.mark.row("D1", "L11")
+def test_balances_say_what_expires_when_and_forget_what_has_expired(api: Api, clock: Clock):
+    api.put("/v1/accounts/ada")
+    api.grant("ada", 5, "g", source="purchase")
+    [images, chat, dust] = api.get("/v1/accounts/ada/balances").json()["data"]
+    assert images == {
+        "account": "ada",
+        "credit_type": "images",
+        "posted": 15,
+        "held": 0,
+        "available": 15,
+        "pending": 0,
+        "overdraft_limit": 0,
+        "expiring": [{"amount": 10, "at": "2026-01-31T00:00:00Z"}],
+    }
+    assert (chat["overdraft_limit"], dust["credit_type"]) == (5, "dust")
+    clock.move("30d")
+    assert api.get("/v1/accounts/ada/balances/images").json()["available"] == 5
+
+
+@pytest.mark.row("D1", "L5")
+def test_lots_are_listed_in_the_order_in_which_they_burn(api: Api):
+    api.grant("ada", 1, "a", expires="never")
+    api.grant("ada", 2, "b", expires="2d")
+    api.grant("ada", 3, "c", "chat")
+    both = api.get("/v1/accounts/ada/lots").json()["data"]
+    assert [(lot["credit_type"], lot["remaining"]) for lot in both] == [("images", 2), ("images", 1), ("chat", 3)]
+    chat = api.get("/v1/accounts/ada/lots", params={"credit_type": "chat"}).json()["data"]
+    assert [lot["id"] for lot in chat] == ["lot_chat_1"]
+
+
+@pytest.mark.row("D1", "L13")
+def test_the_ledger_is_paged_without_gaps_while_new_entries_arrive(api: Api):
+    for number in range(5):
+        api.grant("ada", number + 1, f"g{number}", "images" if number % 2 else "chat")
+    seen, cursor = [], None
+    while True:
+        asked = {"limit": 2} | ({"cursor": cursor} if cursor else {})
+        page = api.get("/v1/accounts/ada/entries", params=asked).json()
+        seen += [entry["amount"] for entry in page["data"]]
+        api.grant("ada", 100, f"late{len(seen)}")
+        cursor = page["next_cursor"]
+        assert page["has_more"] is (cursor is not None)
+        if not cursor:
+            break
+    assert sorted(seen) == [1, 2, 3, 4, 5]
+    only = api.get("/v1/accounts/ada/entries", params={"credit_type": "chat"}).json()["data"]
+    assert {entry["credit_type"] for entry in only} == {"chat"}
+
+
+@pytest.mark.parametrize(
+    ("query", "code"),
+    [
+        ({"limit": 0}, "invalid_request"),
+        ({"limit": 501}, "invalid_request"),
+        ({"limit": "many"}, "invalid_request"),
+        ({"credittype": "images"}, "invalid_request"),
+        ({"cursor": "nonsense"}, "invalid_field"),
+        ({"cursor": "W1" * 30000}, "invalid_field"),
+        ({"cursor": "eyJpbWFnZXMiOiAtMX0"}, "invalid_field"),
+        ({"credit_type": "gold"}, "unknown_credit_type"),
+        ({"credit_type": ""}, "unknown_credit_type"),
+    ],
+)
+def test_a_query_that_makes_no_sense_is_refused(api: Api, query: dict[str, object], code: str):
+    refused = api.get("/v1/accounts/ada/entries", params=query)
+    assert (refused.status_code, refused.json()["code"]) == (422, code)
+
+
+IDS = ["ada", "a b", "a+b", "Zoë", "Zoe\u0308", "用户", "🦊", "..", "?", "#", "a:b@c", "x" * 128, '"', "\\"]
+
+
+@pytest.mark.row("D1")
+def test_account_ids_of_any_letters_are_kept_byte_by_byte(api: Api, shop: Credits):
+    for number, account in enumerate(IDS, start=1):
+        path = quote(account, safe="").replace(".", "%2E")
+        answer = api.grant(path, number, "g")
+        assert (answer.status_code, answer.json()["account"]) == (201, account)
+        assert api.get(f"/v1/accounts/{path}/balances/images").json()["account"] == account
+    assert [shop.balance(account, "images").posted for account in IDS] == list(range(1, len(IDS) + 1))
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("/v1/accounts/a%2Fbalances", 404),
+        ("/v1/accounts/a%2fbalances/images", 404),
+        ("/v1/accounts/a%2F..%2Fb/balances", 404),
+        ("/v1/accounts/%FF/balances", 404),
+        ("/v1/accounts/%ED%A0%80/balances", 404),
+        ("/v1/accounts//balances", 404),
+        ("/v1/accounts/a/balances/", 404),
+        ("/v1//accounts/a/balances", 404),
+        ("/V1/accounts/a/balances", 404),
+        ("/v1/accounts/a%00b/balances", 422),
+        ("/v1/accounts/a%0A/balances", 422),
+        ("/v1/accounts/a%C2%85b/balances", 422),
+        (f"/v1/accounts/{'x' * 129}/balances", 422),
+        (f"/v1/accounts/{'%C3%A9' * 65}/balances", 422),
+        ("/v1/accounts/a/balances/no%00pe", 422),
+    ],
+)
+def test_a_path_that_can_be_no_account_is_refused_and_never_read_as_another_route(api: Api, path: str, status: int):
+    refused = api.get(path)
+    assert (refused.status_code, refused.json()["code"] in ("not_found", "invalid_account", "unknown_credit_type")) == (
+        status,
+        True,
+    )
