@@ -63,16 +63,26 @@ class _Page(NamedTuple):
     drafts: list[Draft]
 
 
-def decide(session: Session, commands: Sequence[Command], now: datetime, *, wait: bool) -> list[Answer]:
+def decide(
+    session: Session, commands: Sequence[Command], now: datetime, *, wait: bool, making: bool = True
+) -> list[Answer]:
     """Locks, reads, decides and writes `commands`, each seeing those before it.
 
+    Args:
+        wait: for wallets that somebody else holds; otherwise their commands are left out, and a new wallet that
+            somebody else is making raises DatabaseBusy after a moment: decide again without `making`.
+        making: off leaves out all commands on wallets that do not exist yet.
     Returns:
-        For each command its outcome, its refusal, or None where somebody else holds its wallet and `wait` is off.
+        For each command its outcome, its refusal, or None where it was left out.
     """
     types = {command.credit_type.code: command.credit_type for command in commands}
     asked = {command.wallet: command for command in commands}
     rows, busy = _lock(session, list(asked), wait=wait)
     missing = [wallet for wallet in asked if wallet not in rows and wallet not in busy]
+    if not making:
+        busy, missing = busy | set(missing), []
+    if missing and not wait:
+        session.dialect.hurry(session)
     opening = {one.account for one in commands if one.opens or one.wallet in missing}
     accounts = sql.read_accounts(session, sorted(opening)) if opening else {}
     keys = {(one.account, one.key) for one in commands if one.wallet not in busy}
@@ -90,7 +100,8 @@ def decide(session: Session, commands: Sequence[Command], now: datetime, *, wait
             whole.add(wanted.wallet)
             continue
         sql.add_accounts(session, [one for one in page.accounts.values() if one.account not in accounts])
-        _guard_keys(session, {(one.account, one.key) for one in commands if one.wallet in missing} & keys)
+        made = {(one.account, one.key) for one in commands if one.wallet in missing}
+        _guard_keys(session, made - ordered.keys())
         sql.post(session, before, page.drafts)
         return answers
 
@@ -128,10 +139,10 @@ def _guard_keys(session: Session, keys: set[tuple[str, str]]) -> None:
     Raises:
         Retry: a checkout took one of the keys meanwhile.
     """
-    asked = _callers(keys)
-    sql.share_accounts(session, sorted({account for account, _ in asked}))
-    if orders.read_keys(session, asked):
-        raise Retry
+    if asked := _callers(keys):
+        sql.share_accounts(session, sorted({account for account, _ in asked}))
+        if orders.read_keys(session, asked):
+            raise Retry
 
 
 def _answer(page: _Page, command: Command) -> Answer:

@@ -158,8 +158,10 @@ def _started(credits: Credits, provider: Provider, order: Order) -> Order:
 
 
 def _usable(return_url: str | None) -> str | None:
+    if checks.text("return_url", return_url, most=MAX_URL_BYTES) is None:
+        return None
     try:
-        parts = urlsplit(checks.text("return_url", return_url, most=MAX_URL_BYTES) or "http://none")
+        parts = urlsplit(return_url)
         if parts.scheme in ("http", "https") and parts.hostname:
             return return_url
     except ValueError:

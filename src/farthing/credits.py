@@ -331,7 +331,8 @@ class Tx(Verbs):
         if time_zone is not None:
             asked = asked._replace(time_zone=checks.zone(time_zone))
         asked = asked._replace(locale=checks.text("locale", locale, most=35) or asked.locale)
-        sql.add_accounts(self.session, [asked])
+        if not sql.read_accounts(self.session, [account]):
+            sql.add_accounts(self.session, [asked])
         if self.catalog.switches["gifts"]:
             for gift in self.catalog.gifts:
                 self._post(gift_command(self.catalog, account, gift))

@@ -13,7 +13,10 @@ FarthingError
 │   ├── UnknownProvider          no payment provider of this name is set up
 │   ├── BadSignature             a webhook that its provider did not sign, or too long ago
 │   ├── BodyTooLarge             a webhook's body of more than a mebibyte
-│   └── EventUnreadable          a signed event that is not what its provider sends
+│   ├── EventUnreadable          a signed event that is not what its provider sends
+│   └── TokenInvalid             a link or session that was not signed here, or for something else
+│       ├── TokenExpired           its time is over
+│       └── TokenSpent             a link that was used before, or a session that was ended
 ├── Refused                    a rule said no; nothing was changed
 │   ├── InsufficientCredits      the account has fewer credits than this needs
 │   ├── BalanceTooLarge          the wallet would pass 10^15 smallest units
@@ -147,6 +150,24 @@ class EventUnreadable(Invalid):
     """A signed event is not what its provider sends."""
 
     code = "event_unreadable"
+
+
+class TokenInvalid(Invalid):
+    """A link or session was not signed here, or for something else."""
+
+    code = "token_invalid"
+
+
+class TokenExpired(TokenInvalid):
+    """The time of a link or session is over."""
+
+    code = "token_expired"
+
+
+class TokenSpent(TokenInvalid):
+    """A link that was used before, or a session that was ended."""
+
+    code = "token_spent"
 
 
 class Refused(FarthingError):

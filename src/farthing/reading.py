@@ -94,6 +94,6 @@ def _decode(cursor: str) -> dict[str, int]:
         below = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
         if all(isinstance(seq, int) and 0 <= seq < 2**62 for seq in below.values()):
             return below
-    except (ValueError, AttributeError):
+    except (ValueError, AttributeError, RecursionError):
         pass
     raise InvalidField("cursor is not one that Farthing gave. Start again without it.", field="cursor")

@@ -1,4 +1,4 @@
-"""Usage from a CSV file: a deduction for each row, many in flight at once, keyed so that running again changes nothing."""
+"""Usage from a CSV file: a deduction for each row, many in flight, keyed so that running again changes nothing."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Measure(NamedTuple):
 
 
 class Usage(NamedTuple):
-    """Which columns say what. The account stands in a column, or the rows are dealt out to `accounts` of them in turn."""
+    """Which columns say what. The account is a column, or the rows are dealt out to so many `accounts` in turn."""
 
     credit_type: str
     measures: tuple[Measure, ...]
@@ -205,7 +205,7 @@ class Replay:
                 if number % _EVERY == 0:
                     self._progress(self._read_bytes, self._size)
                 try:
-                    cells = next(filter(None, reader), None)
+                    cells = next((cells for cells in reader if cells), None)
                     if cells is None:
                         return
                     self.tally.rows += 1
@@ -261,7 +261,7 @@ class Replay:
             raise self._refuse("it is not a file; it is read twice, so a pipe will not do")
         try:
             with self._path.open("rb") as file:
-                header = next(csv.reader(self._lines(file)), [])
+                header = next(csv.reader(self._lines(file)), list[str]())
         except (OSError, csv.Error) as error:
             raise self._refuse(f"it cannot be read ({getattr(error, 'strerror', None) or error})") from None
         finally:

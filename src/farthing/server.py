@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import hmac
 import logging
 import socket
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
+from hashlib import sha256
 from typing import Any
 
 from starlette.applications import Starlette
+from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import BaseRoute, Mount, Route
@@ -17,7 +20,10 @@ from starlette.routing import BaseRoute, Mount, Route
 from farthing import http, opening
 from farthing.credits import Credits
 from farthing.errors import FarthingError, NotReady, SettingsInvalid
+from farthing.http.frame import MAX_BODY_BYTES
 from farthing.http.problems import title_of
+from farthing.providers import registry
+from farthing.providers.sandbox import Sandbox
 from farthing.settings import Settings
 from farthing.store import migrations
 
@@ -33,7 +39,8 @@ def app(settings: Settings) -> Starlette:
     Raises:
         NotMigrated, CatalogInvalid, SettingsInvalid, ModeMismatch, DatabaseUnreachable: it cannot start like this.
     """
-    return assemble(opening.open(settings.database_url, catalog=settings.catalog))
+    credits = opening.open(settings.database_url, catalog=settings.catalog)
+    return assemble(credits, _sandbox(credits, settings))
 
 
 def assemble(credits: Credits, pages: Sequence[BaseRoute] = ()) -> Starlette:
@@ -92,6 +99,31 @@ def listen(host: str, port: int) -> socket.socket:
             f"Cannot listen on {host}:{port}: {error.strerror}. Nothing was started. "
             "Choose another with --port or --host, or end the program that listens there."
         ) from None
+
+
+def _sandbox(credits: Credits, settings: Settings) -> list[BaseRoute]:
+    """The sandbox provider's pay page under /sandbox: beside a test database only, and where there is a secret."""
+    mode = migrations.mode(credits.database)
+    if mode != "test" or not settings.secret:
+        return []
+    from farthing.providers.sandbox_page import sandbox_app
+
+    url, secrets = f"{settings.public_url}/sandbox", [_derived(one.get_secret_value()) for one in settings.secret]
+    sandbox = Sandbox(url=url, secrets=secrets)
+    credits.providers |= registry([*credits.providers.values(), sandbox], mode=mode)
+    page = sandbox_app(sandbox, webhook_url=f"{_own_address(settings)}/v1/webhooks/{sandbox.name}", clock=credits.clock)
+    return [Mount("/sandbox", RequestBodyLimitMiddleware(page, MAX_BODY_BYTES))]
+
+
+def _derived(secret: str) -> str:
+    """A secret of its own for the sandbox, so that what it signs is good for nothing else."""
+    return hmac.new(secret.encode(), b"farthing sandbox", sha256).hexdigest()
+
+
+def _own_address(settings: Settings) -> str:
+    """Where the server reaches itself, whatever name others know it by."""
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host)
+    return f"http://[{host}]:{settings.port}" if ":" in host else f"http://{host}:{settings.port}"
 
 
 def _unready(credits: Credits) -> dict[str, Any] | None:

@@ -1,4 +1,4 @@
-"""The environment as one frozen `Settings`: variables FARTHING_…, the vendors' own names as fallback, secrets from files."""
+"""The environment as one frozen `Settings`: variables FARTHING_…, DATABASE_URL as fallback, secrets from files."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ class Settings(BaseSettings):
 def load(**given: Any) -> Settings:
     """The settings of this process: what is `given`, else the environment, else the defaults.
 
-    FARTHING_SECRET_FILE and FARTHING_DATABASE_URL_FILE name files to read them from. Without any FARTHING_SECRET the file
+    FARTHING_SECRET_FILE and FARTHING_DATABASE_URL_FILE name files to read them from. Without either secret, the file
     farthing.secret of the current folder is read, where there is one: `farthing init` writes it.
 
     Raises:

@@ -18,7 +18,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from farthing.beat import Command, Outcome, decide
-from farthing.errors import NotReady, Unavailable
+from farthing.errors import DatabaseBusy, NotReady, Unavailable
 from farthing.store.database import Database
 from farthing.store.sql import Wallet
 
@@ -122,7 +122,12 @@ def _settle(database: Database, batch: list[Ticket], clock: Clock, *, wait: bool
     """Commits the batch and answers its callers; returns the tickets whose wallets somebody else holds."""
     try:
         commands = [ticket.command for ticket in batch]
-        answers = database.run(lambda session: decide(session, commands, clock(), wait=wait))
+        try:
+            answers = database.run(lambda session: decide(session, commands, clock(), wait=wait))
+        except DatabaseBusy:
+            if wait or not database.dialect.locks_rows:
+                raise
+            answers = database.run(lambda session: decide(session, commands, clock(), wait=False, making=False))
     except BaseException as error:
         if len(batch) > 1 and not isinstance(error, (Unavailable, NotReady)):  # one of them is at fault
             return [busy for ticket in batch for busy in _settle(database, [ticket], clock, wait=wait)]

@@ -133,6 +133,27 @@ def test_a_slow_neighbour_holds_up_nobody_else(postgresql):
         assert verify(credits.database).proved
 
 
+def test_a_neighbour_who_is_slow_to_make_an_account_holds_up_nobody_else(postgresql):
+    with postgresql.migrated() as url, farthing.open(url, catalog=shop()) as credits:
+        credits.grant("bob", "images", 1000, key="g", source="gift")
+        with farthing.open(url, catalog=shop()) as host:
+            with host.begin() as tx:
+                tx.grant("new", "images", 5, key="host", source="gift")
+                waiting = threading.Thread(
+                    target=credits.grant, args=("new", "images", 2), kwargs={"key": "mine", "source": "gift"}
+                )
+                waiting.start()
+                began = time.perf_counter()
+                for turn in range(50):
+                    credits.deduct("bob", "images", 1, key=f"d{turn}")
+                    credits.grant(f"other{turn}", "images", 1, key="g", source="gift")
+                assert time.perf_counter() - began < 5
+                assert waiting.is_alive()
+            waiting.join()
+        assert credits.balance("new", "images").posted == 7
+        assert verify(credits.database).proved
+
+
 def test_a_busy_wallet_keeps_the_order_of_its_callers(postgresql):
     async def many(credits: Credits) -> list[Receipt]:
         host = farthing.open(url, catalog=shop())

@@ -21,6 +21,12 @@ NEEDS = {
     ("POST", "/v1/accounts/{account}/grants"): "grant",
     ("POST", "/v1/accounts/{account}/deductions"): "spend",
     ("POST", "/v1/accounts/{account}/checks"): "read",
+    ("GET", "/v1/catalog"): None,
+    ("POST", "/v1/quotes"): None,
+    ("POST", "/v1/accounts/{account}/checkouts"): "sell",
+    ("GET", "/v1/accounts/{account}/orders"): "read",
+    ("GET", "/v1/accounts/{account}/orders/{order}"): "read",
+    ("POST", "/v1/webhooks/{provider}"): None,
 }
 OTHER_MODE = f"frt_live_{'A' * 43}"
 

@@ -79,7 +79,6 @@ def test_what_cannot_be_read_exactly_is_400(api: Api, body: bytes):
         (b'{%s, "cost": {"minor": 9.9, "currency": "USD"}}' % GOOD, ["body.cost.minor"]),
         (b'{%s, "cost": {"minor": 990, "currency": "usd", "x": 1}}' % GOOD, ["body.cost.currency", "body.cost.x"]),
         (b'{%s, "reason": 5}' % GOOD, ["body.reason"]),
-        (b'{%s, "reason": "\\ud800"}' % GOOD, ["body.reason"]),
         (b'{"credit_type": 5, "amount": 5, "source": "theft"}', ["body.credit_type", "body.source"]),
     ],
 )
@@ -96,6 +95,7 @@ def test_what_has_the_wrong_shape_is_422_with_every_path(api: Api, body: bytes, 
         (b'"priority": 99999999999999999999', "invalid_field"),
         (b'"reason": "%s"' % (b"x" * 1001), "invalid_field"),
         (b'"reason": "a\\u0000b"', "invalid_field"),
+        (b'"reason": "\\ud800"', "invalid_field"),
         (b'"actor": "%s"' % (b"x" * 201), "invalid_field"),
         (b'"metadata": {"a": "%s"}' % (b"x" * 8192), "invalid_field"),
         (b'"metadata": {"a\\u0000": 1}', "invalid_field"),
@@ -140,7 +140,7 @@ def test_a_body_above_a_mebibyte_is_413_whether_it_says_so_or_not(api: Api):
     assert post(api, b"{%s%s}" % (GOOD, b" " * (2**20 - len(GOOD) - 2))).status_code == 201
 
 
-@pytest.mark.parametrize("depth", [20, 5_000, 200_000])
+@pytest.mark.parametrize("depth", [20, 5_000, 40_000])
 def test_a_cursor_made_to_hurt_is_refused(api: Api, depth: int):
     cursor = base64.urlsafe_b64encode(b"[" * depth).decode()
     refused = api.get("/v1/accounts/ada/entries", params={"cursor": cursor})

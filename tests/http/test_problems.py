@@ -22,8 +22,10 @@ def test_no_error_is_without_a_status_of_its_own():
     assert set(STATUS) == set(KINDS)
 
 
-def test_codes_of_http_are_none_of_the_ledgers():
-    assert {kind.code for kind in KINDS} & set(HTTP_ONLY) <= {"not_found"}
+def test_a_code_has_one_status_whoever_says_it():
+    shared = [kind for kind in KINDS if kind.code in HTTP_ONLY]
+    assert {kind.code for kind in shared} <= {"not_found", "body_too_large"}
+    assert [(kind.code, status_of(kind)) for kind in shared if status_of(kind) != HTTP_ONLY[kind.code][0]] == []
 
 
 @pytest.mark.row("D1")
@@ -32,7 +34,7 @@ def test_each_error_is_told_as_a_problem_and_those_of_the_house_without_their_in
     shop: Credits, monkeypatch: pytest.MonkeyPatch, kind: type[FarthingError]
 ):
     def refused(*_: object) -> None:
-        raise kind("postgresql://db.internal is what it says.", shortfall=5, status=200, code="x")
+        raise kind("postgresql://db.internal is what it says.", shortfall=5, status=200)
 
     monkeypatch.setattr("farthing.reading.books", refused)
     answer = Api(shop).get("/v1/accounts/ada/balances")

@@ -16,6 +16,7 @@ from farthing.store.tables import metadata
 from tests.kit import SHOP, Clock, proved, shop
 
 
+@pytest.mark.filterwarnings("ignore:.*expression-based index")
 def test_migrations_make_what_the_metadata_says(database_url: str):
     database = Database(database_url)
     with database.schema_view() as connection:

@@ -252,7 +252,9 @@ def test_an_hour_of_real_traffic_is_deducted_once(
     first, started = Replay(credits, TRACE, columns), perf_counter()
     tally = first.run(reject=told.append)
     rate = tally.rows / (perf_counter() - started)
-    record_property("figure", f"replay of {tally.rows:,} rows on {database_url.split(':')[0]}: {rate:,.0f} a second")
+    record_property(
+        "figure", f"replay of {tally.rows:,} rows on {make_url(database_url).get_backend_name()}: {rate:,.0f} a second"
+    )
     assert tally.rows == 19_366
     assert {one.row: one.required for one in told} == refused
     assert tally.deducted + tally.refused == tally.rows
@@ -285,17 +287,19 @@ def test_a_database_that_goes_away_stops_the_run_and_the_next_one_finishes_it(
 ):
     rows = 3_000
     file = table("who,tokens", *("ada,1" for _ in range(rows)))
-    with postgresql.migrated() as url, farthing.open(url, catalog=parse(CATALOG)) as credits:
-        credits.grant("ada", "tokens", rows, key="g", source="purchase")
-        stopped = Replay(credits, file, usage(), parallel=100)
-        with pytest.raises(Unavailable):
-            stopped.run(progress=lambda done, total: shut(url, allow=False))
+    with postgresql.migrated() as url:
+        with farthing.open(url, catalog=parse(CATALOG)) as credits:
+            credits.grant("ada", "tokens", rows, key="g", source="purchase")
+            stopped = Replay(credits, file, usage(), parallel=100)
+            with pytest.raises(Unavailable):
+                stopped.run(progress=lambda done, total: shut(url, allow=False))
         shut(url, allow=True)
-        tally = Replay(credits, file, usage(), parallel=100).run()
-        assert 0 < stopped.tally.deducted < rows
-        assert (tally.replayed, tally.deducted) == (stopped.tally.deducted, rows - stopped.tally.deducted)
-        assert credits.balance("ada", "tokens").posted == 0
-        assert verify(credits.database).faults == []
+        with farthing.open(url, catalog=parse(CATALOG)) as credits:
+            tally = Replay(credits, file, usage(), parallel=100).run()
+            assert 0 < stopped.tally.deducted < rows
+            assert (tally.replayed, tally.deducted) == (stopped.tally.deducted, rows - stopped.tally.deducted)
+            assert credits.balance("ada", "tokens").posted == 0
+            assert verify(credits.database).faults == []
 
 
 def shut(url: str, *, allow: bool) -> None:

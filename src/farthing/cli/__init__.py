@@ -44,13 +44,14 @@ class Commands(TyperGroup):
 
     as_json = False
 
-    def main(self, args: Any = None, **extra: Any) -> Any:
+    def main(self, args: Any = None, *more: Any, **extra: Any) -> Any:
         given = list(sys.argv[1:] if args is None else args)
         self.as_json = "--json" in given
         if not self.as_json:
-            return super().main(args=given, **extra)
+            return super().main(given, *more, **extra)
         try:
-            code = super().main(args=given, **extra | {"standalone_mode": False})
+            extra["standalone_mode"] = False
+            code = super().main(given, *more, **extra)
         except typer.TyperException as error:
             output.stopped("usage", error.format_message(), as_json=True)
             code = output.MISUSED
@@ -108,4 +109,4 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
-    app()
+    app(prog_name="farthing")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 import typer
 
@@ -63,4 +63,4 @@ def json_object(said: str | None) -> dict[str, Any] | None:
         raise InvalidField(f"--metadata is not JSON: {error}. Nothing was changed.", field="metadata") from None
     if not isinstance(value, dict):
         raise InvalidField("--metadata is not a JSON object {…}. Nothing was changed.", field="metadata")
-    return value
+    return cast(dict[str, Any], value)

@@ -34,7 +34,7 @@ class Finding(NamedTuple):
 
 
 def doctor(as_json: AsJson = False) -> None:
-    """Look whether everything is ready: settings, catalog, database, clock, secret. Ends with 1 where something fails."""
+    """Look whether all is ready: settings, catalog, database, clock, secret. Ends with 1 where something fails."""
     findings = list(_examine())
     healthy = all(finding.state != "fail" for finding in findings)
     if as_json:

@@ -45,7 +45,15 @@ def show(as_json: AsJson = False) -> None:
     output.table(
         columns,
         [
-            (key.id, key.name, key.prefix, " ".join(key.as_dict()["scopes"]), key.created_at, key.last_used_at, key.revoked_at)
+            (
+                key.id,
+                key.name,
+                key.prefix,
+                " ".join(key.as_dict()["scopes"]),
+                key.created_at,
+                key.last_used_at,
+                key.revoked_at,
+            )
             for key in found
         ],
     )
@@ -53,7 +61,8 @@ def show(as_json: AsJson = False) -> None:
 
 @app.command()
 def revoke(
-    key_id: Annotated[str, typer.Argument(metavar="ID", help="As `farthing keys list` shows it.")], as_json: AsJson = False
+    key_id: Annotated[str, typer.Argument(metavar="ID", help="As `farthing keys list` shows it.")],
+    as_json: AsJson = False,
 ) -> None:
     """End a key: servers refuse it within seconds. Harmless to say again."""
     from farthing import keys

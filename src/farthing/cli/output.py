@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -30,13 +30,13 @@ def note(line: str) -> None:
 
 def document(value: Any) -> None:
     """The answer as one line of JSON: amounts are exact numbers, times are RFC 3339 in UTC."""
-    say(_written(value))
+    say(written(value))
 
 
 def failed(error: FarthingError, *, as_json: bool) -> int:
     """Tells why on stderr; returns the exit code."""
     if as_json:
-        note(_written({"code": error.code, "message": error.message, **error.facts}))
+        note(written({"code": error.code, "message": error.message, **error.facts}))
     else:
         note(error.message)
     if isinstance(error, Invalid):
@@ -46,7 +46,7 @@ def failed(error: FarthingError, *, as_json: bool) -> int:
 
 def stopped(code: str, message: str, *, as_json: bool) -> None:
     """Tells on stderr what is no error of Farthing's own: misuse, an interruption."""
-    note(_written({"code": code, "message": message}) if as_json else message)
+    note(written({"code": code, "message": message}) if as_json else message)
 
 
 def hush() -> None:
@@ -78,7 +78,7 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
 
 
 @contextmanager
-def progress(what: str, *, unit: str, quiet: bool) -> Iterator[Callable[[int, int], None]]:
+def progress(what: str, *, unit: str, quiet: bool) -> Generator[Callable[[int, int], None]]:
     """A function to tell how much is done, and of how much: a bar on stderr where that is a terminal."""
     if quiet or not sys.stderr.isatty():
         yield lambda done, total: None
@@ -104,15 +104,15 @@ def words(value: Any) -> str:
     return value.strftime("%Y-%m-%d %H:%M:%SZ") if isinstance(value, datetime) else str(value)
 
 
-def _written(value: Any) -> str:
+def written(value: Any) -> str:
     """`value` as JSON; no float touches an amount."""
     if hasattr(value, "_asdict"):
         value = value._asdict()
     if isinstance(value, Mapping):
         members = cast(Mapping[str, Any], value).items()
-        return "{" + ", ".join(f"{_written(name)}: {_written(inner)}" for name, inner in members) + "}"
+        return "{" + ", ".join(f"{written(name)}: {written(inner)}" for name, inner in members) + "}"
     if isinstance(value, (list, tuple)):
-        return "[" + ", ".join(map(_written, cast(list[Any], value))) + "]"
+        return "[" + ", ".join(map(written, cast(list[Any], value))) + "]"
     if isinstance(value, Decimal):
         return text(value)
     if isinstance(value, datetime):

@@ -111,6 +111,8 @@ def verify(
         output.table(["credit type", "posted in all"], posted.items())
         if report.faults:
             output.table(["account", "credit type", "first thing wrong"], report.faults)
-        output.say(f"{len(report.faults)} wallets are wrong." if report.faults else "Every balance is proved.")
+        wrong = len(report.faults)
+        told = f"{wrong:,} of {report.wallets:,} wallets {'is' if wrong == 1 else 'are'} wrong."
+        output.say(told if wrong else "Every balance is proved.")
     if not report.proved:
         raise typer.Exit(output.REFUSED)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
 from time import perf_counter
@@ -37,7 +37,9 @@ def replay(
     credit_type: Annotated[str, typer.Option(metavar="TYPE", help="Credit type to deduct.")],
     amount: Annotated[
         list[str],
-        typer.Option(metavar="COLUMN[:WEIGHT]", help="Column of credits; repeat it to add columns, each by its weight."),
+        typer.Option(
+            metavar="COLUMN[:WEIGHT]", help="Column of credits; repeat it to add columns, each by its weight."
+        ),
     ],
     account: Annotated[str | None, typer.Option(metavar="COLUMN", help="Column of the account.")] = None,
     accounts: Annotated[
@@ -45,7 +47,8 @@ def replay(
     ] = None,
     account_prefix: Annotated[str, typer.Option(help="Names these accounts: PREFIX1 to PREFIXN.")] = "account-",
     time: Annotated[
-        str | None, typer.Option(metavar="COLUMN", help="Column of when it happened, ISO 8601; without a zone it is UTC.")
+        str | None,
+        typer.Option(metavar="COLUMN", help="Column of when it happened, ISO 8601; without a zone it is UTC."),
     ] = None,
     operation: Annotated[str | None, typer.Option(help="What the credits were used for.")] = None,
     key_prefix: Annotated[
@@ -75,13 +78,14 @@ def replay(
     )
     with opened() as credits:
         run = Replay(credits, file, usage, key_prefix=key_prefix, parallel=parallel)
-        finished, started = False, perf_counter()
-        try:
-            with _report(refused, file) as reject, output.progress("Replaying", unit="bytes", quiet=as_json) as told:
-                run.run(reject=reject, progress=told)
-            finished = True
-        finally:
-            _summary(run, file, as_json, finished=finished, seconds=perf_counter() - started)
+        with _report(refused, file) as reject:
+            finished, started = False, perf_counter()
+            try:
+                with output.progress("Replaying", unit="bytes", quiet=as_json) as told:
+                    run.run(reject=reject, progress=told)
+                finished = True
+            finally:
+                _summary(run, file, as_json, finished=finished, seconds=perf_counter() - started)
     if run.tally.refused or run.tally.unreadable:
         raise typer.Exit(output.REFUSED)
 
@@ -103,7 +107,7 @@ def _measure(said: str) -> Measure:
 
 
 @contextmanager
-def _report(path: Path | None, source: Path) -> Iterator[Callable[[Rejected], None]]:
+def _report(path: Path | None, source: Path) -> Generator[Callable[[Rejected], None]]:
     """Where rejected rows are told: in a CSV file, or the first few on stderr."""
     if path is None:
         yield _tell_first()
@@ -115,7 +119,9 @@ def _report(path: Path | None, source: Path) -> Iterator[Callable[[Rejected], No
     try:
         file = path.open("w", encoding="utf-8", errors="backslashreplace", newline="")
     except OSError as error:
-        raise InvalidField(f"{path} cannot be written: {error.strerror}. Nothing was changed.", field="refused") from None
+        raise InvalidField(
+            f"{path} cannot be written: {error.strerror}. Nothing was changed.", field="refused"
+        ) from None
     with file:
         rows = csv.writer(file)
         rows.writerow(Rejected._fields)

@@ -24,7 +24,9 @@ def serve(
     try:
         from farthing import server
     except ModuleNotFoundError as error:
-        raise NotReady(f'The server needs {error.name}, which is not installed: pip install "farthing[server]".') from None
+        raise NotReady(
+            f'The server needs {error.name}, which is not installed: pip install "farthing[server]".'
+        ) from None
     listening = server.listen(found.host, found.port)
     output.note(f"Farthing serves {found.database_shown} at {found.public_url} (Ctrl-C ends it)")
     try:

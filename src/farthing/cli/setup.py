@@ -111,13 +111,16 @@ def _make_database(settings: Settings, mode: str | None) -> list[Step]:
     try:
         before = migrations.version(database)
         after = migrations.migrate(database, mode=_settled(database, mode))
+        journal_before = database.about().journal_mode
         journal = database.use_wal()
         settled = migrations.mode(database)
     finally:
         database.close()
     steps = [Step("database", before != after, f"{settings.database_shown}, schema {after}, {settled} mode")]
     if journal:
-        steps.append(Step("journal", True, f"{journal} mode, in which readers do not wait for the writer"))
+        steps.append(
+            Step("journal", journal != journal_before, f"{journal} mode, in which readers do not wait for the writer")
+        )
     return steps
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def opened() -> Iterator[Credits]:
+def opened() -> Generator[Credits]:
     """The credit system that the settings name, closed afterwards.
 
     Raises:

@@ -58,7 +58,9 @@ def grant(
     effective_at: Annotated[
         str | None, typer.Option(metavar="TIME", help="When they begin to count; until then they are pending.")
     ] = None,
-    priority: Annotated[int | None, typer.Option(help="Lots with a smaller number burn first.", show_default="100")] = None,
+    priority: Annotated[
+        int | None, typer.Option(help="Lots with a smaller number burn first.", show_default="100")
+    ] = None,
     cost_minor: Annotated[
         int | None, typer.Option(help="Money paid for them, in minor units: 990 is USD 9.90.")
     ] = None,

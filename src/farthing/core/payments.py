@@ -127,23 +127,28 @@ def standing(order: Order, payment: Notice) -> str:
 
 def _decided(order: Order, now: datetime) -> Order:
     if order.state == "fulfilled":
-        return order
+        bought = [one for one in order.payments if one.payment == order.paid_by]
+        return _with_money(order, bought[0]) if bought else order
     decisive = max(order.payments, key=lambda one: _weight(order, one))
     if decisive.said == "pending":
         return order._replace(state="open", reason=None)
     if decisive.said != "paid":
         return order._replace(state=decisive.said, reason=decisive.reason)
-    order = order._replace(paid_minor=decisive.amount_minor, tax_minor=decisive.tax_minor)
+    order = _with_money(order, decisive)
     if matches(order, decisive):
         return order._replace(state="fulfilled", reason=None, paid_by=decisive.payment, fulfilled_at=now)
     wrong = "amount_mismatch" if decisive.currency == order.currency else "currency_mismatch"
     return order._replace(state="review", reason=wrong)
 
 
+def _with_money(order: Order, payment: Notice) -> Order:
+    return order._replace(paid_minor=payment.amount_minor, tax_minor=payment.tax_minor)
+
+
 def _outcome(before: Order, after: Order, payment: Notice) -> Outcome:
     if after.state == "fulfilled" and before.state != "fulfilled":
         return "fulfilled"
-    if payment.said != "paid":
+    if payment.said != "paid" or payment.payment == after.paid_by:
         return "noted"
     return "surplus" if after.state == "fulfilled" else "review"
 

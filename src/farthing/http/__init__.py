@@ -12,7 +12,7 @@ from starlette.middleware import Middleware
 
 from farthing.credits import AsyncCredits, Credits
 from farthing.errors import FarthingError
-from farthing.http import accounts, auth, problems, spending
+from farthing.http import accounts, auth, hooks, problems, selling, spending
 from farthing.http.frame import Frame
 from farthing.keys import Keyring
 
@@ -107,6 +107,6 @@ def _described() -> FastAPI:
             RequestValidationError: problems.misread,
         },
     )
-    for group in (accounts, spending):
+    for group in (accounts, spending, selling, hooks):
         api.include_router(group.routes, prefix="/v1")
     return api

@@ -71,7 +71,7 @@ class Sandbox:
         """What a verified event says."""
         try:
             return _event(json.loads(body))
-        except (ValueError, KeyError, TypeError, RecursionError) as error:
+        except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
             raise EventUnreadable(f"This is not an event of the sandbox ({error!r}). Nothing was changed.") from error
 
     def event(

@@ -64,7 +64,7 @@ def sandbox_app(
         token = request.path_params["token"]
         bill = sandbox.bill(token)
         if bill is None:
-            return _page("There is nothing to pay here", "<p>This address was not made by this sandbox.</p>", status=404)
+            return _page("There is nothing to pay here", "<p>This sandbox did not make this address.</p>", status=404)
         return _pay_page(sandbox, bill, clock(), pending="pending" in request.query_params)
 
     async def act(request: Request) -> Response:
@@ -108,12 +108,13 @@ def _pay_page(sandbox: Sandbox, bill: Bill, now: datetime, *, pending: bool) -> 
     if pending:
         notes.append("The payment is on its way. How does it end?")
     buttons = "".join(_button(name, action) for name, action in (LATER if pending else NOW).items())
-    back = f'<p><a href="{escape(bill.return_url)}">Back to {escape(sandbox.merchant)}</a></p>' if bill.return_url else ""
+    back = escape(bill.return_url or "")
+    link = f'<p><a href="{back}">Back to {escape(sandbox.merchant)}</a></p>' if back else ""
     return _page(
         f"Pay {format_money(bill.total_minor, bill.currency)}",
         f"<dl><dt>To</dt><dd>{escape(sandbox.merchant)}</dd><dt>For</dt><dd>{escape(bill.description)}</dd>"
         f"<dt>Order</dt><dd>{escape(bill.order)}</dd></dl>{''.join(f'<p>{escape(note)}</p>' for note in notes)}"
-        f'<form method="post"><input type="hidden" name="visit" value="{token_hex(16)}">{buttons}</form>{back}',
+        f'<form method="post"><input type="hidden" name="visit" value="{token_hex(16)}">{buttons}</form>{link}',
     )
 
 

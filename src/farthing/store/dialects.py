@@ -65,6 +65,7 @@ class SQLite:
     name = "sqlite"
     begin = "BEGIN IMMEDIATE"
     begin_reading = "BEGIN"
+    locks_rows = False
     shared = exclusive = ""  # a transaction that writes is alone
 
     def __init__(self, url: URL) -> None:
@@ -90,6 +91,9 @@ class SQLite:
 
     def json_out(self, stored: Any) -> Any:
         return None if stored is None else json.loads(stored)
+
+    def hurry(self, session: Session) -> None:
+        """Nothing: whoever writes holds the whole file, and the wait for it is over."""
 
     def lock_rows(self, session: Session, table: sa.Table, keys: Sequence[Row], *, wait: bool) -> list[Row]:
         return self.select_each(session, table, ("account", "credit_type"), keys)
@@ -161,6 +165,7 @@ class PostgreSQL:
     name = "postgresql"
     begin = None  # psycopg begins with the first statement
     begin_reading = None
+    locks_rows = True
     shared = "FOR SHARE"
     exclusive = "FOR UPDATE"
     memory = False
@@ -198,6 +203,10 @@ class PostgreSQL:
 
     def json_out(self, stored: Any) -> Any:
         return stored
+
+    def hurry(self, session: Session) -> None:
+        """For the rest of this transaction, waits for a row that somebody else is making only for a moment."""
+        session.execute(f"SET LOCAL lock_timeout = '{HURRY_MS}ms'")
 
     def lock_rows(self, session: Session, table: sa.Table, keys: Sequence[Row], *, wait: bool) -> list[Row]:
         """The rows that exist, locked in byte order of the key; those held by others are left out unless `wait`."""
@@ -279,6 +288,7 @@ Dialect = SQLite | PostgreSQL
 _cursors = count()
 
 BUSY_TIMEOUT_S = 30
+HURRY_MS = 100
 REFUSAL = "the Farthing ledger is append-only: nothing was changed"
 
 

@@ -25,7 +25,8 @@ def lock_keys(session: Session, account: str) -> None:
     back: whoever would make the account waits for this transaction to end (tests/stories/test_buying.py).
     """
     wallets = _wallets(session, account)
-    sql.lock_wallets(session, wallets, wait=True)
+    if wallets:
+        sql.lock_wallets(session, wallets, wait=True)
     while not _locked(session, account):
         made = session.execute(
             "INSERT INTO farthing_accounts (account, time_zone, locale, created_at) VALUES (?, '', '', ?) "

@@ -40,19 +40,15 @@ def read_accounts(session: Session, ids: Iterable[str]) -> dict[str, Account]:
 
 
 def add_accounts(session: Session, new: Sequence[Account]) -> None:
-    """Makes the accounts that do not exist yet."""
-    for one in new:
-        session.execute(
-            "INSERT INTO farthing_accounts (account, time_zone, locale, created_at) VALUES (?, ?, ?, ?) "
-            "ON CONFLICT (account) DO NOTHING",
-            (one.account, one.time_zone, one.locale, session.dialect.time_in(one.created_at)),
-        )
+    """Makes accounts that do not exist yet."""
+    rows = [(*one[:3], session.dialect.time_in(one.created_at)) for one in new]
+    session.dialect.insert_many(session, accounts, rows)
 
 
 def share_accounts(session: Session, ids: Iterable[str]) -> None:
     """Keeps the accounts that exist from being locked by a checkout until the transaction ends."""
-    for one in ids:
-        session.execute(f"SELECT account FROM farthing_accounts WHERE account = ? {session.dialect.shared}", (one,))
+    tail = f"LIMIT 1 {session.dialect.shared}"
+    session.dialect.select_each(session, accounts, ("account",), [(one,) for one in ids], tail)
 
 
 def lock_wallets(session: Session, asked: Sequence[Wallet], *, wait: bool) -> dict[Wallet, Row]:

@@ -242,3 +242,12 @@ sa.Index(
     sqlite_where=sa.text("body IS NOT NULL"),
     postgresql_where=sa.text("body IS NOT NULL"),
 )
+
+spent_tokens = sa.Table(
+    "farthing_spent_tokens",
+    metadata,
+    sa.Column("account", Word, primary_key=True),
+    sa.Column("id", Word, primary_key=True),
+    sa.Column("expires_at", Instant, nullable=False),
+    **table_options(),
+)

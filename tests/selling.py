@@ -1,0 +1,145 @@
+"""What stories of buying are told with: a shop that sells, a sandbox to pay it, and the ways a payment is told of."""
+
+from __future__ import annotations
+
+import re
+import socket
+import threading
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx2
+import uvicorn
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Mount, Route
+
+import farthing
+from farthing.errors import Invalid
+from farthing.inbox import Received
+from farthing.orders import OrderView
+from farthing.providers import Bill, Provider
+from farthing.providers.sandbox import Kind, Sandbox
+from farthing.providers.sandbox_page import sandbox_app
+from farthing.verifying import verify
+from tests.kit import Clock, shop
+
+SECRET = "a sandbox secret of the tests"
+STORE = """
+currency = "USD"
+
+[credit_types.images]
+name = "Image credits"
+
+[credit_types.chat]
+name = "Chat credits"
+scale = 2
+expires = "30d"
+
+[prices.images]
+mode = "volume"
+
+[[prices.images.slabs.USD]]
+from = 1
+unit = "0.10"
+
+[packages.starter]
+credit_type = "images"
+credits = 100
+bonus = 10
+expires = "90d"
+price = { USD = "9.90", JPY = "1500" }
+name = "Starter"
+"""
+
+
+def sandbox(url: str = "http://sandbox.test", *secrets: str) -> Sandbox:
+    return Sandbox(url=url, secrets=secrets or [SECRET], merchant="Ada & Sons <shop>")
+
+
+@contextmanager
+def selling(
+    url: str, clock: Clock, text: str = STORE, providers: Iterable[Provider] | None = None
+) -> Iterator[farthing.Credits]:
+    """Credits that sell through a sandbox; when the story ends, `verify` has to prove every balance it left."""
+    paid_by = [sandbox()] if providers is None else providers
+    with farthing.open(url, catalog=shop(text), clock=clock, providers=paid_by) as credits:
+        yield credits
+        report = verify(credits.database)
+    assert report.faults == []
+
+
+def bill_of(order: OrderView) -> Bill:
+    return Bill(order.id, order.description, order.currency, order.total_minor, order.return_url, order.expires_at)
+
+
+def tell(credits: farthing.Credits, order: OrderView, kind: Kind, *, id: str, **misbehaviour: Any) -> Received:
+    """The sandbox says by webhook what became of an order's payment; it says so now."""
+    teller, now = credits.providers["sandbox"], credits.clock()
+    assert isinstance(teller, Sandbox)
+    body = teller.event(bill_of(order), kind, id=id, at=misbehaviour.pop("at", now), **misbehaviour)
+    return credits.receive("sandbox", teller.sign(body, now), body)
+
+
+def available(credits: farthing.Credits, account: str = "ada", credit_type: str = "images") -> int:
+    return int(credits.balance(account, credit_type).available)
+
+
+class Town:
+    """A shop's webhook and the sandbox's pay page on one real server, and a customer who goes there."""
+
+    def __init__(self, credits: farthing.Credits, url: str, app: Starlette) -> None:
+        self.credits = credits
+        self.url = url
+        self.app = app
+        self.webhook_up = True
+
+    def visit(self, page: str) -> httpx2.Response:
+        return httpx2.get(page, trust_env=False)
+
+    def press(self, page: httpx2.Response, button: str) -> httpx2.Response:
+        """What the server answers when the customer presses the button called so; redirects are not followed."""
+        buttons = dict(re.findall(r'value="(\w+)"[^>]*>([^<]+)</button>', page.text))
+        hidden = re.findall(r'name="visit" value="(\w+)"', page.text)
+        [action] = [value for value, label in buttons.items() if label == button]
+        return httpx2.post(str(page.url), data={"action": action, "visit": hidden[0]}, trust_env=False)
+
+
+@contextmanager
+def town(url: str, clock: Clock, text: str = STORE) -> Iterator[Town]:
+    """A town on a free port of this machine."""
+    listening = socket.create_server(("127.0.0.1", 0))
+    address = f"http://127.0.0.1:{listening.getsockname()[1]}"
+    paid_by = sandbox(f"{address}/sandbox")
+
+    async def receive(request: Request) -> Response:
+        if not here.webhook_up:
+            return PlainTextResponse("closed", status_code=503)
+        try:
+            await run_in_threadpool(credits.receive, "sandbox", request.headers, await request.body())
+        except Invalid as refusal:
+            return PlainTextResponse(refusal.code, status_code=400)
+        return PlainTextResponse("thank you")
+
+    pay_page = sandbox_app(paid_by, webhook_url=f"{address}/webhooks/sandbox", clock=clock)
+    app = Starlette(routes=[Mount("/sandbox", pay_page), Route("/webhooks/sandbox", receive, methods=["POST"])])
+    with selling(url, clock, text, [paid_by]) as credits:
+        here = Town(credits, address, app)
+        server = uvicorn.Server(uvicorn.Config(app, log_level="warning", lifespan="off"))
+        serving = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
+        serving.start()
+        try:
+            yield here
+        finally:
+            server.should_exit = True
+            serving.join()
+            listening.close()
+
+
+def token_of(url: str) -> str:
+    """The part of a pay page's address that says what is paid."""
+    return urlsplit(url).path.rpartition("/")[2]
