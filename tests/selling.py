@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import socket
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 from contextlib import contextmanager
 from typing import Any
 from urllib.parse import urlsplit
@@ -64,7 +64,7 @@ def sandbox(url: str = "http://sandbox.test", *secrets: str) -> Sandbox:
 @contextmanager
 def selling(
     url: str, clock: Clock, text: str = STORE, providers: Iterable[Provider] | None = None
-) -> Iterator[farthing.Credits]:
+) -> Generator[farthing.Credits]:
     """Credits that sell through a sandbox; when the story ends, `verify` has to prove every balance it left."""
     paid_by = [sandbox()] if providers is None else providers
     with farthing.open(url, catalog=shop(text), clock=clock, providers=paid_by) as credits:
@@ -110,7 +110,7 @@ class Town:
 
 
 @contextmanager
-def town(url: str, clock: Clock, text: str = STORE) -> Iterator[Town]:
+def town(url: str, clock: Clock, text: str = STORE) -> Generator[Town]:
     """A town on a free port of this machine."""
     listening = socket.create_server(("127.0.0.1", 0))
     address = f"http://127.0.0.1:{listening.getsockname()[1]}"

@@ -168,7 +168,7 @@ def test_every_option_of_a_grant_reaches_the_ledger(shop: Run):
         "--expires",
         "2099-01-31T12:00Z",
     ]
-    words += ["--effective-at", "2098-01-01T00:00+01:00", "--priority", "7", "--cost-minor", "990", "--currency", "USD"]
+    words += ["--effective-at", "2098-01-01T00:00+01:00", "--priority", "7", "--cost", "9.90", "--currency", "USD"]
     words += ["--reason", "paid by bank", "--actor", "zoë", "--metadata", '{"invoice": "2098/7"}']
     line = shop(*words, "--occurred-at", "2025-12-24T18:00Z", "--json").answer
     [lot] = shop("lots", "ada", "images", "--json").answer["data"]
@@ -180,6 +180,7 @@ def test_every_option_of_a_grant_reaches_the_ledger(shop: Run):
         *("2025-12-24T18:00:00Z", "2097-12-31T23:00:00Z", "2099-01-31T12:00:00Z"),
     )
     assert (lot["priority"], lot["cost_minor"], lot["currency"]) == (7, 990, "USD")
+    assert "USD 9.90" in shop("lots", "ada", "images").out
     assert shop("balance", "ada", "images", "--json").answer["data"][0]["pending"] == 100
 
 
@@ -204,7 +205,9 @@ def test_every_option_of_a_grant_reaches_the_ledger(shop: Run):
         (["grant", "ada", "images", "3", "--key", "k", "--source", "magic"], "invalid_field"),
         (["grant", "ada", "images", "3", "--key", "k", "--expires", "soon"], "invalid_expiry"),
         (["grant", "ada", "images", "3", "--key", "k", "--expires", "2020-01-01T00:00Z"], "invalid_expiry"),
-        (["grant", "ada", "images", "3", "--key", "k", "--cost-minor", "990"], "invalid_field"),
+        (["grant", "ada", "images", "3", "--key", "k", "--cost", "9.90"], "invalid_field"),
+        (["grant", "ada", "images", "3", "--key", "k", "--cost", "9.901", "--currency", "USD"], "invalid_amount"),
+        (["grant", "ada", "images", "3", "--key", "k", "--cost", "9.90", "--currency", "usd"], "unknown_currency"),
         (["history", "ada", "--limit", "501"], "invalid_field"),
         (["history", "ada", "--cursor", "nonsense"], "invalid_field"),
         (["open", "ada", "--time-zone", "Mars/Olympus"], "invalid_field"),
@@ -264,6 +267,7 @@ def test_init_makes_what_is_missing_and_the_second_time_nothing(
     assert run("deduct", "ada", "images", "3", "--key", "first-render").code == 0
     assert run("doctor").code == 0
     assert run("catalog", "check", "--json").answer["warnings"] == []
+    assert "USD 9.90" in run("catalog", "check").out
 
 
 def test_init_says_which_journal_an_embedded_database_has_and_what_is_next(run: Run, folder: Path):
@@ -313,6 +317,19 @@ def test_the_mode_is_settled_by_the_first_migration(run: Run, empty_database_url
     other = run("migrate", "--mode", "test", "--json")
     assert (other.code, other.error["code"]) == (3, "mode_mismatch")
     assert "current already" in run("migrate").out
+
+
+@pytest.mark.row("O1")
+def test_several_who_migrate_at_once_all_end_well(folder: Path, empty_database_url: str):
+    words = [sys.executable, "-m", "farthing", "migrate", "--json"]
+    environment = os.environ | {"FARTHING_DATABASE_URL": empty_database_url}
+    together = [
+        subprocess.Popen(words, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        for _ in range(4)
+    ]
+    told = [(one.communicate(timeout=60), one.returncode) for one in together]
+    assert [(err, code) for (_, err), code in told] == [("", 0)] * 4
+    assert len({json.loads(out)["after"] for (out, _), _ in told}) == 1
 
 
 def states(ran: Ran) -> dict[str, str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable, Coroutine, Generator, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterable, Mapping
 from concurrent.futures import Future
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -26,7 +26,7 @@ from farthing.store import sql
 from farthing.store.database import Database, Retry, Session
 from farthing.store.sql import Account
 from farthing.verbs import Verbs, gift_command, new_account
-from farthing.views import Balance, Check, LotView, Page, QuoteView, Receipt, quote_view
+from farthing.views import Balance, Check, Line, LotView, Page, QuoteView, Receipt, quote_view
 from farthing.writer import Clock, Writer
 
 P = ParamSpec("P")
@@ -271,6 +271,11 @@ class Credits(Verbs):
         with self._reading() as session:
             return reading.page(session, checks.account_id(account), types, limit=limit, cursor=cursor)
 
+    def drawn_lots(self, account: str, lines: Iterable[Line]) -> list[LotView]:
+        """The lots that entries of the account took credits from, each once, whether anything is left in them or not."""
+        with self._reading() as session:
+            return reading.drawn_lots(session, checks.account_id(account), lines, self.catalog.credit_types)
+
     def expire(self) -> int:
         """Books what came due in wallets that nobody wrote to since. Returns the entries written.
 
@@ -406,6 +411,7 @@ class AsyncCredits:
     balances = _in_thread(Credits.balances)
     lots = _in_thread(Credits.lots)
     history = _in_thread(Credits.history)
+    drawn_lots = _in_thread(Credits.drawn_lots)
     expire = _in_thread(Credits.expire)
 
     async def close(self) -> None:

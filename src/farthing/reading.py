@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from heapq import merge
 from itertools import islice
@@ -16,6 +16,7 @@ from farthing.errors import InvalidField
 from farthing.store import sql
 from farthing.store.database import Session
 from farthing.store.tables import entries
+from farthing.store.tables import lots as lots_table
 from farthing.views import Balance, Expiring, Line, LotView, Page, lot_view
 
 MAX_PAGE = 500
@@ -50,6 +51,19 @@ def lots(session: Session, account: str, kind: CreditType, now: datetime) -> lis
     rows = sql.read_wallets(session, [(account, kind.code)])
     found = sql.read_books(session, rows, {kind.code: kind}, whole=True)
     return [lot_view(kind.code, lot, kind.scale) for book in found.values() for lot in _at(book, now).lots]
+
+
+def drawn_lots(session: Session, account: str, lines: Iterable[Line], types: Mapping[str, CreditType]) -> list[LotView]:
+    """The lots that these entries took credits from, open or not; each once."""
+    numbers = {
+        (line.credit_type, int(drawn.lot.rpartition("_")[2]))
+        for line in lines
+        for drawn in line.draws
+        if line.credit_type in types
+    }
+    keys = [(account, *wallet) for wallet in sorted(numbers)]
+    rows = session.dialect.select_each(session, lots_table, ("account", "credit_type", "number"), keys)
+    return [lot_view(row[1], sql.lot(session, row), types[row[1]].scale) for row in rows]
 
 
 def page(session: Session, account: str, types: Sequence[CreditType], *, limit: int, cursor: str | None) -> Page:

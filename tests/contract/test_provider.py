@@ -23,7 +23,8 @@ Webhook = tuple[dict[str, str], bytes]
 class Rig(Protocol):
     """A provider, and the webhooks its real counterpart would send."""
 
-    provider: Provider
+    @property
+    def provider(self) -> Provider: ...
 
     def signed(self, said: Said | None, at: datetime, *, secret: str = SECRET) -> Webhook:
         """The webhook that says so of BILL's payment; None is an event that means nothing to us."""
@@ -128,7 +129,7 @@ def test_its_events_say_what_became_of_the_payment(rig: Rig, said: Said):
 def test_a_paid_event_says_what_was_paid(rig: Rig):
     notice = rig.provider.read(rig.signed("paid", NOW)[1]).notice
     assert notice is not None
-    assert (990, 0, "USD") == (notice.amount_minor, notice.tax_minor, notice.currency)
+    assert (notice.amount_minor, notice.tax_minor, notice.currency) == (990, 0, "USD")
 
 
 def test_every_event_names_our_order_and_its_payment(rig: Rig):

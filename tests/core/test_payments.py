@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from itertools import combinations_with_replacement, permutations, product
+from typing import Any
 
 import pytest
 
@@ -12,12 +13,12 @@ from farthing.core.payments import Notice, Order, Said, hear, standing, status
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 ORDER = Order(
-    "ada", "ord_1", "buy:1", b"", "images", 0, 100, 10, "starter", "90d", "110 Image credits", "USD", 1000, 10, 990, "{}",
-    "sandbox", False, None, "c1", NOON, NOON + timedelta(days=1),
+    "ada", "ord_1", "buy:1", b"", "images", 0, 100, 10, "starter", "90d", "110 Image credits", "USD", 1000, 10, 990,
+    "{}", "sandbox", False, None, "c1", NOON, NOON + timedelta(days=1),
 )  # fmt: skip
 
 
-def notice(said: Said, minute: int = 0, payment: str = "pay_1", reason: str | None = None, **money) -> Notice:
+def notice(said: Said, minute: int = 0, payment: str = "pay_1", reason: str | None = None, **money: Any) -> Notice:
     if said == "paid":
         money = {"amount_minor": 990, "currency": "USD"} | money
     return Notice(payment, said, NOON + timedelta(minutes=minute), reason=reason, **money)
@@ -42,6 +43,7 @@ ONE_PAYMENT = [
     notice("paid", 5),
     notice("paid", 6, amount_minor=1089, tax_minor=99),
     notice("paid", 6, amount_minor=5),
+    notice("paid", 6, amount_minor=5000),
     notice("paid", 6, currency="EUR"),
 ]
 
@@ -91,35 +93,35 @@ def test_the_strongest_notice_decides(notices: list[Notice], state: str, reason:
 @pytest.mark.parametrize("ended", ["failed", "cancelled", "expired"])
 def test_money_outranks_time(ended: Said):
     order, outcomes = told([notice(ended, 1), notice("paid", 0)])
-    assert ("fulfilled", ["noted", "fulfilled"]) == (order.state, outcomes)
+    assert (order.state, outcomes) == ("fulfilled", ["noted", "fulfilled"])
 
 
 def test_what_is_paid_less_tax_is_what_the_order_asks_for():
     order, _ = told([notice("paid", amount_minor=1089, tax_minor=99)])
-    assert ("fulfilled", 1089, 99, "pay_1") == (order.state, order.paid_minor, order.tax_minor, order.paid_by)
+    assert (order.state, order.paid_minor, order.tax_minor, order.paid_by) == ("fulfilled", 1089, 99, "pay_1")
 
 
 def test_a_second_payment_is_surplus_and_changes_nothing():
     order, outcomes = told([notice("paid"), notice("paid", payment="pay_2")])
-    assert ["fulfilled", "surplus"] == outcomes
-    assert {"pay_1": "paid", "pay_2": "surplus"} == {one.payment: standing(order, one) for one in order.payments}
+    assert outcomes == ["fulfilled", "surplus"]
+    assert {one.payment: standing(order, one) for one in order.payments} == {"pay_1": "paid", "pay_2": "surplus"}
 
 
 def test_wrong_money_is_under_review_until_right_money_comes_and_is_surplus_then():
     order, outcomes = told([notice("paid", amount_minor=5), notice("paid", payment="pay_2")])
-    assert ["review", "fulfilled"] == outcomes
-    assert {"pay_1": "surplus", "pay_2": "paid"} == {one.payment: standing(order, one) for one in order.payments}
+    assert outcomes == ["review", "fulfilled"]
+    assert {one.payment: standing(order, one) for one in order.payments} == {"pay_1": "surplus", "pay_2": "paid"}
 
 
 def test_a_later_word_against_a_payment_takes_nothing_back():
     order, outcomes = told([notice("paid"), notice("failed", 9), notice("cancelled", 9, payment="pay_2")])
-    assert ("fulfilled", ["fulfilled", "no_change", "noted"]) == (order.state, outcomes)
+    assert (order.state, outcomes) == ("fulfilled", ["fulfilled", "no_change", "noted"])
 
 
 @pytest.mark.row("P11")
 def test_an_order_shows_how_it_truly_stands():
     tomorrow = ORDER.expires_at
-    assert "open" == status(ORDER, tomorrow - timedelta(microseconds=1))
-    assert "expired" == status(ORDER, tomorrow)
-    assert "processing" == status(told([notice("pending")])[0], tomorrow)
-    assert "fulfilled" == status(told([notice("paid")])[0], tomorrow)
+    assert status(ORDER, tomorrow - timedelta(microseconds=1)) == "open"
+    assert status(ORDER, tomorrow) == "expired"
+    assert status(told([notice("pending")])[0], tomorrow) == "processing"
+    assert status(told([notice("paid")])[0], tomorrow) == "fulfilled"

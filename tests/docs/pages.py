@@ -1,9 +1,12 @@
 """Markdown pages as programs: their code runs from top to bottom, in one folder, and prints what they say it prints.
 
-```python     runs, in one namespace for each page
-```toml       is a whole catalog and becomes the folder's farthing.toml; `toml part` is laid over the last whole one
-```sh run     runs in a shell; `sh` alone is only to be read
-```text       right after python or `sh run`, is what it printed; "…" stands for anything within a line
+```python        runs, in one namespace for each page
+```text          right after python, is what it printed
+```console run   runs in one shell: lines after "$ " are commands, those below a command are what it printed
+```toml          is a whole catalog and becomes the folder's farthing.toml; `toml part` is laid over the last whole one
+
+What else is fenced is only to be read. In what was printed, "…" stands for anything within a line. A command that
+shows nothing of what it prints has to succeed.
 """
 
 from __future__ import annotations
@@ -69,13 +72,13 @@ class Folder:
         self.names: dict[str, Any] = {"__name__": "__main__"}
         self._catalog: dict[str, Any] = {}
 
-    def run(self, page: Path, block: Block) -> str | None:
-        """What the block printed; None where it is only to be read."""
+    def run(self, page: Path, block: Block) -> list[tuple[str, str]]:
+        """What the block says is printed, and what was."""
         match block.info.split():
             case ["python"]:
-                return self._python(page, block)
-            case ["sh", "run"]:
-                return _shell(block)
+                return [(block.printed or "", self._python(page, block))]
+            case ["console", "run"]:
+                return _console(block.body)
             case ["toml"]:
                 parse(block.body)
                 self._catalog = tomllib.loads(block.body, parse_float=Decimal)
@@ -83,7 +86,7 @@ class Folder:
             case ["toml", "part"]:
                 part = tomllib.loads(block.body, parse_float=Decimal)
                 read(_laid_over(self._catalog, part), name=f"{page.name}:{block.line}", version="")
-        return None
+        return []
 
     def close(self) -> None:
         for value in list(self.names.values()):
@@ -97,20 +100,24 @@ class Folder:
         return printed.getvalue()
 
 
-def _shell(block: Block) -> str:
-    path = f"{Path(sys.executable).parent}:/usr/local/bin:/usr/bin:/bin"
+def _console(session: str) -> list[tuple[str, str]]:
+    steps = [step.partition("\n") for step in re.split(r"^\$ ", session, flags=re.MULTILINE)[1:]]
+    ended = "printf '\\n%s\\0' $?"
     done = subprocess.run(
-        ["sh", "-c", block.body], env={"PATH": path, "LC_ALL": "C.UTF-8", "HOME": str(Path.cwd())},
+        ["sh", "-c", "\n".join(f"{command}\n{ended}" for command, _, _ in steps)],
+        env={"PATH": f"{Path(sys.executable).parent}:/usr/local/bin:/usr/bin:/bin", "LC_ALL": "C.UTF-8"},
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=60, check=False,
     )  # fmt: skip
-    assert block.printed is not None or done.returncode == 0, done.stdout
-    return done.stdout
+    printed = [output.rpartition("\n") for output in done.stdout.split("\0")[:-1]]
+    for (command, _, said), (output, _, code) in zip(steps, printed, strict=True):
+        assert said.strip() or code == "0", f"{command}\n{output}"
+    return [(said, output) for (_, _, said), (output, _, _) in zip(steps, printed, strict=True) if said.strip()]
 
 
 def _printed(text: str, one: re.Match[str], then: re.Match[str] | None) -> str | None:
-    runs = one["info"].split()[:2] in (["python"], ["sh", "run"])
-    at_once = then is not None and then["info"].strip() == "text" and not text[one.end() : then.start()].strip()
-    return then["body"] if runs and at_once and then else None
+    if then is None or one["info"].strip() != "python" or then["info"].strip() != "text":
+        return None
+    return None if text[one.end() : then.start()].strip() else then["body"]
 
 
 def _laid_over(whole: dict[str, Any], part: dict[str, Any]) -> dict[str, Any]:

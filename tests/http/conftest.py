@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from fastapi.routing import APIRoute
+from fastapi.routing import APIRoute, RouteContext, iter_route_contexts
 from pydantic import TypeAdapter
 from starlette.testclient import TestClient
 
@@ -44,14 +44,14 @@ class Api(TestClient):
         return self.write(f"/v1/accounts/{account}/deductions", key, credit_type=credit_type, amount=amount, **more)
 
 
-def routes(api: Any) -> dict[tuple[str, str], APIRoute]:
+def routes(api: Any) -> dict[tuple[str | None, str | None], RouteContext]:
     """All operations of an API, by method and path."""
-    found = {}
-    for context in api.router.routes:
-        for route in getattr(context, "effective_route_contexts", lambda: [])():
-            for method in route.methods:
-                found[method, route.path] = route
-    return found
+    return {
+        (method, route.path): route
+        for route in iter_route_contexts(api.routes)
+        if isinstance(route.original_route, APIRoute)
+        for method in route.methods or ()
+    }
 
 
 def model_of(api: Any, method: str, path: str) -> Any:

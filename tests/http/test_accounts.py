@@ -102,7 +102,7 @@ def test_the_ledger_is_paged_without_gaps_while_new_entries_arrive(api: Api):
         ({"credit_type": ""}, "unknown_credit_type"),
     ],
 )
-def test_a_query_that_makes_no_sense_is_refused(api: Api, query: dict[str, object], code: str):
+def test_a_query_that_makes_no_sense_is_refused(api: Api, query: dict[str, str | int], code: str):
     refused = api.get("/v1/accounts/ada/entries", params=query)
     assert (refused.status_code, refused.json()["code"]) == (422, code)
 

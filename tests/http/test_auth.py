@@ -100,7 +100,7 @@ def test_a_refused_caller_learns_which_scope_is_missing(shop: Credits):
 def test_what_is_no_key_is_401_and_never_anything_worse(shop: Credits, authorization: str):
     api = Api(shop)
     api.headers.pop("Authorization")
-    refused = api.get("/v1/accounts/ada", headers={"Authorization": authorization.encode()})
+    refused = api.get("/v1/accounts/ada", headers={b"Authorization": authorization.encode()})
     assert refused.status_code == 401
     twice = api.get("/v1/accounts/ada", headers=[("Authorization", "Bearer a"), ("Authorization", "Bearer b")])
     assert (twice.status_code, twice.json()["code"]) == (401, "api_key_missing")

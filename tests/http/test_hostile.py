@@ -153,7 +153,7 @@ def test_a_cursor_made_to_hurt_is_refused(api: Api, depth: int):
     [("trace-1:a/b=", True), ("x" * 100, True), ("x" * 101, False), ("a b", False), ("", False), ("é", False)],
 )
 def test_a_sane_request_id_is_kept_and_any_other_is_replaced(api: Api, given: str, kept: bool):
-    answer = api.get("/v1/nothing", headers={"X-Request-Id": given.encode()})
+    answer = api.get("/v1/nothing", headers={b"X-Request-Id": given.encode()})
     assert (answer.headers["x-request-id"] == given) is kept
     assert answer.json()["request_id"] == answer.headers["x-request-id"]
 

@@ -51,3 +51,4 @@ def test_unknown_paths_and_methods_are_problems_too(api: Api):
     missing, wrong = api.get("/v1/nothing"), api.delete("/v1/accounts/ada/grants")
     assert (missing.status_code, missing.json()["code"]) == (404, "not_found")
     assert (wrong.status_code, wrong.json()["code"], wrong.headers["allow"]) == (405, "method_not_allowed", "POST")
+    assert api.delete("/v1/accounts/ada").headers["allow"] == "GET, PUT"

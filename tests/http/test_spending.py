@@ -2,6 +2,7 @@
 
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
@@ -70,7 +71,7 @@ def test_a_key_that_stands_for_something_else_is_refused(api: Api):
 
 @pytest.mark.row("D1")
 @pytest.mark.parametrize("headers", [{}, {"Idempotency-Key": ""}, [("Idempotency-Key", "a"), ("Idempotency-Key", "b")]])
-def test_a_write_without_one_key_is_refused(api: Api, headers: object):
+def test_a_write_without_one_key_is_refused(api: Api, headers: Any):
     body = {"credit_type": "images", "amount": 5, "source": "gift"}
     for route in ("grants", "deductions"):
         asked = body if route == "grants" else {"credit_type": "images", "amount": 5}

@@ -5,15 +5,19 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import timedelta
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
 import farthing
 from farthing.core.payments import Order
+from farthing.core.pricing import Quote
 from farthing.errors import (
+    DatabaseBusy,
     InvalidAccount,
     InvalidField,
     InvalidKey,
@@ -29,6 +33,7 @@ from farthing.errors import (
 )
 from farthing.providers import Bill, Started
 from farthing.providers.sandbox import Sandbox
+from farthing.quoting import quote
 from farthing.store import orders as order_rows
 from tests.kit import START, Clock, shop
 from tests.selling import SECRET, STORE, available, sandbox, selling, tell
@@ -38,19 +43,19 @@ from tests.selling import SECRET, STORE, available, sandbox, selling, tell
 def test_a_package_makes_two_lots_when_its_money_arrives(database_url: str, clock: Clock):
     with selling(database_url, clock) as credits:
         order = credits.checkout("ada", package="starter", key="buy:1").order
-        assert ("open", 0) == (order.status, available(credits))
+        assert (order.status, available(credits)) == ("open", 0)
         clock.move("2h")
-        assert "fulfilled" == tell(credits, order, "payment.paid", id="evt_1").outcome
+        assert tell(credits, order, "payment.paid", id="evt_1").outcome == "fulfilled"
         paid, bonus = sorted(credits.lots("ada", "images"), key=lambda lot: lot.cost_minor, reverse=True)
-        assert ("purchase", 100, 990, "USD") == (paid.source, paid.amount, paid.cost_minor, paid.currency)
-        assert ("bonus", 10, 0) == (bonus.source, bonus.amount, bonus.cost_minor)
+        assert (paid.source, paid.amount, paid.cost_minor, paid.currency) == ("purchase", 100, 990, "USD")
+        assert (bonus.source, bonus.amount, bonus.cost_minor) == ("bonus", 10, 0)
         assert {START + timedelta(hours=2, days=90)} == {paid.expires_at, bonus.expires_at}
         keys = {line.key: line.link for line in credits.history("ada").data}
         name = f"farthing:order:{order.id}"
         assert {f"{name}:paid": order.id, f"{name}:bonus": order.id} == keys
         shown = credits.order("ada", order.id)
         assert ("fulfilled", clock.now, 990) == (shown.status, shown.fulfilled_at, shown.paid_minor)
-        assert [("paid", 990, "USD")] == [(one.standing, one.amount_minor, one.currency) for one in shown.payments]
+        assert [(one.standing, one.amount_minor, one.currency) for one in shown.payments] == [("paid", 990, "USD")]
 
 
 @pytest.mark.row("P1")
@@ -64,9 +69,9 @@ def test_any_amount_is_one_lot_at_the_quoted_price_less_the_tax(database_url: st
         )
         tell(credits, order, "payment.paid", id="evt_1", amount_minor=5950, tax_minor=950)
         [lot] = credits.lots("ada", "images")
-        assert (500, 5000, None) == (lot.amount, lot.cost_minor, lot.expires_at)
+        assert (lot.amount, lot.cost_minor, lot.expires_at) == (500, 5000, None)
         shown = credits.order("ada", order.id)
-        assert (5950, 950) == (shown.paid_minor, shown.tax_minor)
+        assert (shown.paid_minor, shown.tax_minor) == (5950, 950)
 
 
 @pytest.mark.row("P1")
@@ -83,9 +88,9 @@ def test_a_catalog_that_changes_under_an_open_order_changes_nothing(database_url
     with selling(database_url, clock) as credits:
         order = credits.checkout("ada", package="starter", key="buy:1").order
     with selling(database_url, clock, changed) as credits:
-        assert "fulfilled" == tell(credits, order, "payment.paid", id="evt_1").outcome
+        assert tell(credits, order, "payment.paid", id="evt_1").outcome == "fulfilled"
     with selling(database_url, clock) as credits:
-        assert 110 == available(credits)
+        assert available(credits) == 110
         assert {START + timedelta(days=90)} == {lot.expires_at for lot in credits.lots("ada", "images")}
         assert {order.catalog_version} == {line.catalog_version for line in credits.history("ada").data}
 
@@ -116,8 +121,8 @@ def test_the_same_checkout_again_is_the_same_order(database_url: str, clock: Clo
         assert not first.replayed
         with pytest.raises(KeyReused, match="already stands for an order"):
             credits.checkout("ada", package="starter", key="buy:1", currency="JPY")
-        assert 1 == len(credits.orders("ada").data)
-        assert "bob" == credits.checkout("bob", package="starter", key="buy:1").order.account
+        assert len(credits.orders("ada").data) == 1
+        assert credits.checkout("bob", package="starter", key="buy:1").order.account == "bob"
 
 
 def test_a_repeated_checkout_asks_no_price_and_no_switch(database_url: str, clock: Clock):
@@ -141,7 +146,7 @@ def test_keys_of_orders_and_of_entries_are_one_namespace(database_url: str, cloc
             credits.checkout("ada", package="starter", key="two")
         with pytest.raises(KeyReused):
             credits.deduct("ada", "images", 5, key="one")
-        assert 5 == available(credits)
+        assert available(credits) == 5
         credits.grant("bob", "images", 5, key="one", source="promo")
 
 
@@ -154,9 +159,7 @@ WALLETS = {
 
 @pytest.mark.row("L16")
 @pytest.mark.parametrize("wallets", WALLETS.values(), ids=WALLETS)
-def test_a_checkout_waits_for_a_grant_that_has_its_key(
-    database_url: str, clock: Clock, wallets: list[tuple[str, str]]
-):
+def test_a_checkout_waits_for_a_grant_that_has_its_key(database_url: str, clock: Clock, wallets: list[tuple[str, str]]):
     with selling(database_url, clock) as credits, ThreadPoolExecutor() as threads:
         for account, credit_type in wallets:
             credits.grant(account, credit_type, 1, key="first", source="promo")
@@ -166,14 +169,12 @@ def test_a_checkout_waits_for_a_grant_that_has_its_key(
             still_waiting(checkout)
         with pytest.raises(KeyReused):
             checkout.result()
-        assert [] == credits.orders("ada").data
+        assert credits.orders("ada").data == []
 
 
 @pytest.mark.row("L16")
 @pytest.mark.parametrize("wallets", WALLETS.values(), ids=WALLETS)
-def test_a_grant_waits_for_a_checkout_that_has_its_key(
-    database_url: str, clock: Clock, wallets: list[tuple[str, str]]
-):
+def test_a_grant_waits_for_a_checkout_that_has_its_key(database_url: str, clock: Clock, wallets: list[tuple[str, str]]):
     with selling(database_url, clock) as credits, ThreadPoolExecutor() as threads:
         for account, credit_type in wallets:
             credits.grant(account, credit_type, 1, key="first", source="promo")
@@ -187,7 +188,21 @@ def test_a_grant_waits_for_a_checkout_that_has_its_key(
         assert len(wallets) == len(credits.history("ada").data)
 
 
-def still_waiting(answer: Future) -> None:
+def test_a_checkout_that_waited_while_a_wallet_was_made_begins_again(postgresql: Databases, clock: Clock):
+    def lock() -> None:
+        with credits.begin() as tx:
+            order_rows.lock_keys(tx.session, "ada")
+
+    with postgresql.migrated() as url, selling(url, clock) as credits, ThreadPoolExecutor() as threads:
+        with credits.begin() as tx:
+            tx.grant("ada", "images", 5, key="first", source="promo")
+            locking = threads.submit(lock)
+            still_waiting(locking)
+        with pytest.raises(DatabaseBusy):
+            locking.result()
+
+
+def still_waiting(answer: Future[Any]) -> None:
     with pytest.raises(TimeoutError):
         answer.result(timeout=0.3)
 
@@ -200,30 +215,29 @@ def an_order(account: str, key: str) -> Order:
 
 
 @pytest.mark.row("L16")
-def test_one_of_two_has_the_key_whoever_is_first(database_url: str, clock: Clock):
-    with selling(database_url, clock) as credits, ThreadPoolExecutor(8) as threads:
-
-        def won(verb, *args, **kwargs) -> bool:
-            try:
-                verb(*args, **kwargs)
-            except KeyReused:
-                return False
-            return True
-
-        for number in range(25):
-            start = threading.Barrier(4)
-
-            def race(verb, *args, start=start, key=f"race:{number}", **kwargs):
-                start.wait()
-                return won(verb, *args, key=key, **kwargs)
-
-            account = f"account-{number % 3}"
+def test_one_of_them_has_the_key_whoever_is_first(database_url: str, clock: Clock):
+    with selling(database_url, clock) as credits, ThreadPoolExecutor(4) as threads:
+        for number in range(30):
+            account, key, start = f"account-{number // 2}", f"race:{number}", threading.Barrier(4)
             grants = [
-                threads.submit(race, credits.grant, account, code, 1, source="promo") for code in ("images", "chat")
+                threads.submit(took_the_key, start, credits.grant, account, credit_type, 1, key=key, source="promo")
+                for credit_type in ("images", "chat")
             ]
-            checkouts = [threads.submit(race, credits.checkout, account, package="starter") for _ in range(2)]
+            checkouts = [
+                threads.submit(took_the_key, start, credits.checkout, account, package="starter", key=key)
+                for _ in range(2)
+            ]
             granted, ordered = (sum(one.result() for one in both) for both in (grants, checkouts))
             assert (granted, ordered) in [(1, 0), (0, 2)]
+
+
+def took_the_key(start: threading.Barrier, verb: Callable[..., Any], *args: Any, **kwargs: Any) -> bool:
+    start.wait()
+    try:
+        verb(*args, **kwargs)
+    except KeyReused:
+        return False
+    return True
 
 
 class Silent(Sandbox):
@@ -250,14 +264,14 @@ def test_an_order_stands_when_its_provider_does_not_answer_and_the_same_call_ask
         with pytest.raises(ProviderUnavailable):
             credits.checkout("ada", package="starter", key="buy:1")
         [order] = credits.orders("ada").data
-        assert ("open", None) == (order.status, order.url)
+        assert (order.status, order.url) == ("open", None)
         provider.silent = False
         checkout = credits.checkout("ada", package="starter", key="buy:1")
         assert (order.id, True) == (checkout.order.id, checkout.replayed)
         assert checkout.url is not None
         assert [order.id, order.id] == [bill.order for bill in provider.asked]
         credits.checkout("ada", package="starter", key="buy:1")
-        assert 2 == len(provider.asked)
+        assert len(provider.asked) == 2
 
 
 @pytest.mark.row("P1")
@@ -273,14 +287,14 @@ provider.start = lambda bill: os._exit(9)
 credits = farthing.open({database_url!r}, catalog=shop(STORE), clock=lambda: START, providers=[provider])
 credits.checkout("ada", package="starter", key="buy:1")
 """
-    assert 9 == subprocess.run([sys.executable, "-c", script], check=False).returncode
+    assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 9
     with selling(database_url, clock) as credits:
         [order] = credits.orders("ada").data
         assert None is order.url
         checkout = credits.checkout("ada", package="starter", key="buy:1")
         assert (order.id, True) == (checkout.order.id, checkout.url is not None)
         tell(credits, order, "payment.paid", id="evt_1")
-        assert 110 == available(credits)
+        assert available(credits) == 110
 
 
 def test_a_payment_may_arrive_before_its_checkout_was_noted(database_url: str, clock: Clock):
@@ -288,7 +302,7 @@ def test_a_payment_may_arrive_before_its_checkout_was_noted(database_url: str, c
         with pytest.raises(ProviderUnavailable):
             credits.checkout("ada", package="starter", key="buy:1")
         [order] = credits.orders("ada").data
-        assert "fulfilled" == tell(credits, order, "payment.paid", id="evt_1").outcome
+        assert tell(credits, order, "payment.paid", id="evt_1").outcome == "fulfilled"
         assert None is credits.checkout("ada", package="starter", key="buy:1").url
 
 
@@ -296,26 +310,23 @@ def test_a_payment_may_arrive_before_its_checkout_was_noted(database_url: str, c
 def test_what_is_discounted_to_nothing_needs_no_payment(
     database_url: str, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ):
-    from farthing import checkout as module
-
-    def free(*args, **kwargs):
-        quoted = priced(*args, **kwargs)
+    def free(*args: Any, **kwargs: Any) -> Quote:
+        quoted = quote(*args, **kwargs)
         return quoted._replace(discount_minor=quoted.total_minor, total_minor=0)
 
-    priced = module.quote
-    monkeypatch.setattr(module, "quote", free)
+    monkeypatch.setattr("farthing.checkout.quote", free)
     with selling(database_url, clock) as credits:
         checkout = credits.checkout("ada", package="starter", key="buy:1")
-        assert ("fulfilled", None, 110) == (checkout.order.status, checkout.url, available(credits))
+        assert (checkout.order.status, checkout.url, available(credits)) == ("fulfilled", None, 110)
         assert checkout.order == credits.checkout("ada", package="starter", key="buy:1").order
-        assert 110 == available(credits)
+        assert available(credits) == 110
         assert {0} == {lot.cost_minor for lot in credits.lots("ada", "images")}
 
 
 @pytest.mark.row("P11")
 def test_what_is_wrong_before_any_order_has_a_code_and_leaves_none(database_url: str, clock: Clock):
     with selling(database_url, clock) as credits:
-        for refused, code, call in [
+        wrong: list[tuple[type[farthing.FarthingError], str, dict[str, Any]]] = [
             (UnknownProvider, "unknown_provider", {"package": "starter", "provider": "stripe"}),
             (PackageUnavailable, "package_unavailable", {"package": "gone"}),
             (InvalidField, "invalid_field", {"package": "starter", "amount": 5}),
@@ -324,7 +335,8 @@ def test_what_is_wrong_before_any_order_has_a_code_and_leaves_none(database_url:
             (InvalidField, "invalid_field", {"package": "starter", "return_url": "/orders"}),
             (InvalidField, "invalid_field", {"package": "starter", "return_url": "http://[x"}),
             (InvalidKey, "invalid_key", {"package": "starter", "key": "farthing:x"}),
-        ]:
+        ]
+        for refused, code, call in wrong:
             with pytest.raises(refused) as error:
                 credits.checkout("ada", **{"key": "buy:1"} | call)
             assert code == error.value.code
@@ -332,7 +344,7 @@ def test_what_is_wrong_before_any_order_has_a_code_and_leaves_none(database_url:
             credits.checkout("a/b", package="starter", key="buy:1")
         with pytest.raises(NestedWrite), credits.begin():
             credits.checkout("ada", package="starter", key="buy:1")
-        assert [] == credits.orders("ada").data
+        assert credits.orders("ada").data == []
 
 
 @pytest.mark.row("P11", "C1")
@@ -343,7 +355,7 @@ def test_nothing_is_sold_while_selling_is_switched_off_but_what_was_sold_is_give
         with pytest.raises(SwitchedOff):
             credits.checkout("ada", package="starter", key="buy:2")
         tell(credits, order, "payment.paid", id="evt_1")
-        assert 110 == available(credits)
+        assert available(credits) == 110
 
 
 def test_a_checkout_opens_no_account(database_url: str, clock: Clock):
@@ -363,7 +375,7 @@ def test_an_order_nobody_paid_reads_as_expired_and_has_no_page_any_more(database
         assert ("open", checkout.url) == (credits.order("ada", checkout.order.id).status, checkout.url)
         clock.now = checkout.order.expires_at
         again = credits.checkout("ada", package="starter", key="buy:1")
-        assert ("expired", None) == (again.order.status, again.url)
+        assert (again.order.status, again.url) == ("expired", None)
 
 
 def test_orders_are_listed_newest_first_a_page_at_a_time(database_url: str, clock: Clock):
@@ -411,4 +423,4 @@ async def _buy(url: str, clock: Clock) -> str:
 def test_the_same_verbs_can_be_awaited(database_url: str, clock: Clock):
     import asyncio
 
-    assert "open" == asyncio.run(_buy(database_url, clock))
+    assert asyncio.run(_buy(database_url, clock)) == "open"

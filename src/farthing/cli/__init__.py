@@ -11,7 +11,7 @@ import typer
 from typer.core import TyperGroup
 
 from farthing import errors
-from farthing.cli import catalog, doctor, keys, output, reading, replaying, serving, setup, writing
+from farthing.cli import catalog, demo, doctor, keys, output, reading, replaying, serving, setup, writing
 
 CLOSED_PIPE = 141  # as a shell says of a program ended by SIGPIPE
 INTERRUPTED = 130
@@ -21,7 +21,13 @@ STOPPED = (
 )
 
 COMMANDS: dict[str, dict[str, Callable[..., None]]] = {
-    "Set up": {"init": setup.init, "migrate": setup.migrate, "doctor": doctor.doctor, "serve": serving.serve},
+    "Set up": {
+        "demo": demo.demo,
+        "init": setup.init,
+        "migrate": setup.migrate,
+        "doctor": doctor.doctor,
+        "serve": serving.serve,
+    },
     "Give and use up": {
         "open": writing.open_account,
         "grant": writing.grant,

@@ -28,11 +28,14 @@ def check(
     except CatalogInvalid as error:
         output.failed(error, as_json=as_json)
         raise typer.Exit(output.REFUSED) from None
+    sells = [dict(zip(("what", "credits", "price"), line, strict=True)) for line in catalog.describe(loaded)]
     if as_json:
-        output.document({"version": loaded.version, "warnings": loaded.warnings})
+        output.document({"version": loaded.version, "warnings": loaded.warnings, "sells": sells})
         return
     for warning in loaded.warnings:
         output.note(f"warning: {warning}")
+    if sells:
+        output.table(["sells", "credits", "price"], [tuple(line.values()) for line in sells])
     output.say(f"{path} is right. Version {loaded.version}.")
 
 

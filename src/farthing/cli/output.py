@@ -60,10 +60,6 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    class Terminal(Console):
-        def on_broken_pipe(self) -> None:
-            raise BrokenPipeError
-
     filled = [list(row) for row in rows]
     shown = Table(box=None, pad_edge=False, header_style="bold")
     for heading, *values in zip(columns, *filled, strict=True):
@@ -71,10 +67,13 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
         shown.add_column(heading, justify="right" if amounts else "left", overflow="fold")
     for row in filled:
         shown.add_row(*(Text(words(value)) for value in row))
-    terminal = Terminal(highlight=False, soft_wrap=False)
+    terminal = Console(highlight=False)
     if not terminal.is_terminal:
         terminal.width = _WIDE
-    terminal.print(shown)
+    with terminal.capture() as drawn:
+        terminal.print(shown)
+    for line in drawn.get().splitlines():
+        say(line.rstrip())
 
 
 @contextmanager

@@ -6,10 +6,12 @@ from typing import Annotated
 
 import typer
 
-from farthing.amounts import text, to_credits
+from farthing.amounts import format_money, text, to_credits
 from farthing.cli import output
 from farthing.cli.arguments import Account, Amount, AnyType, AsJson, CreditType
 from farthing.cli.starting import opened
+from farthing.errors import UnknownCurrency
+from farthing.views import LotView
 
 
 def check(account: Account, credit_type: CreditType, amount: Amount, as_json: AsJson = False) -> None:
@@ -85,7 +87,7 @@ def lots(account: Account, credit_type: CreditType, as_json: AsJson = False) -> 
         [
             (
                 lot.id, lot.source, lot.remaining, lot.held, lot.amount, lot.effective_at, lot.expires_at or "never",
-                f"{lot.cost_minor} {lot.currency} minor units" if lot.cost_minor else None,
+                _paid(lot),
             )
             for lot in found
         ],
@@ -116,3 +118,12 @@ def verify(
         output.say(told if wrong else "Every balance is proved.")
     if not report.proved:
         raise typer.Exit(output.REFUSED)
+
+
+def _paid(lot: LotView) -> str:
+    if not lot.cost_minor or lot.currency is None:
+        return ""
+    try:
+        return format_money(lot.cost_minor, lot.currency)
+    except UnknownCurrency:
+        return f"{lot.cost_minor} minor units of {lot.currency}"

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from farthing.amounts import text
+from farthing.amounts import minor_units, text
 from farthing.cli import output
 from farthing.cli.arguments import (
     Account,
@@ -61,8 +61,9 @@ def grant(
     priority: Annotated[
         int | None, typer.Option(help="Lots with a smaller number burn first.", show_default="100")
     ] = None,
-    cost_minor: Annotated[
-        int | None, typer.Option(help="Money paid for them, in minor units: 990 is USD 9.90.")
+    cost: Annotated[
+        str | None,
+        typer.Option(metavar="MONEY", help="Money paid for them, in major units: 9.90 is nine dollars ninety."),
     ] = None,
     currency: Annotated[str | None, typer.Option(help="Its ISO 4217 code, such as USD.")] = None,
     reason: Reason = None,
@@ -74,12 +75,14 @@ def grant(
     """Give credits: a new lot. An account that does not exist yet is made."""
     from farthing.verbs import Cost
 
-    if (cost_minor is None) != (currency is None):
-        raise InvalidField("--cost-minor and --currency go together. Nothing was changed.", field="cost")
+    if (cost is None) != (currency is None):
+        raise InvalidField("--cost and --currency go together. Nothing was changed.", field="cost")
     said: dict[str, Any] = {
         "expires": _expires(expires),
         "priority": priority,
-        "cost": None if cost_minor is None else Cost(cost_minor, currency or ""),
+        "cost": None
+        if cost is None or currency is None
+        else Cost(minor_units(cost, currency, name="--cost"), currency),
     }
     with opened() as credits:
         receipt = credits.grant(

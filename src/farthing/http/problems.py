@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from fastapi.exceptions import RequestValidationError
+from fastapi.routing import iter_route_contexts
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.types import Scope
@@ -147,9 +148,10 @@ async def stopped(request: Request, error: Exception) -> Exact:
     else:
         code, facts = _BY_STATUS.get(error.status_code, "bad_request"), {}
         detail = f"{HTTP_ONLY[code][1]}: {request.method} {ascii(request.url.path)[1:-1]}."
-    return answer(
-        request.scope, code, error.status_code, HTTP_ONLY[code][1], detail, facts=facts, headers=error.headers
-    )
+    headers = dict(error.headers or {})
+    if error.status_code == 405:
+        headers["Allow"] = ", ".join(_methods(request))
+    return answer(request.scope, code, error.status_code, HTTP_ONLY[code][1], detail, facts=facts, headers=headers)
 
 
 async def misread(request: Request, error: Exception) -> Exact:
@@ -173,6 +175,16 @@ def broken(scope: Scope) -> Exact:
     status, title = HTTP_ONLY["internal"]
     detail = "The error was logged under this request's id. Making the same call with the same key again is safe."
     return answer(scope, "internal", status, title, detail)
+
+
+def _methods(request: Request) -> list[str]:
+    """What may be asked of this path, over all routes that share it (RFC 9110, 10.2.1)."""
+    path = request.scope["path"].removeprefix(request.scope.get("root_path", ""))
+    found: set[str] = set()
+    for one in iter_route_contexts(request.app.routes):
+        if one.path_regex.match(path):
+            found |= one.methods or set()
+    return sorted(found)
 
 
 def _path(loc: tuple[int | str, ...]) -> str:

@@ -22,6 +22,7 @@ from farthing.portal import forms
 from farthing.portal.forms import Stopped
 from farthing.portal.reader import Reader
 from farthing.portal.sessions import Sessions
+from farthing.portal.words import ENGLISH
 from farthing.tokens import Token
 
 log = logging.getLogger("farthing")
@@ -144,6 +145,10 @@ class Visit:
             "form_token": self.session and self.portal.sessions.form_token(self.session),
         }  # fmt: skip
         return HTMLResponse(self.portal.templates.get_template(template).render(context | facts), status)
+
+    def provider(self, name: str) -> str:
+        """What a payment provider is called."""
+        return self.reader.say(f"provider.{name}") if f"provider.{name}" in ENGLISH else name.capitalize()
 
     def go(self, address: str) -> Response:
         """On to another page, by GET."""

@@ -64,8 +64,8 @@ ENGLISH = {
     "overview.empty": "Used up",
     "overview.none": "None yet",
     "overview.debt": "Below zero",
-    "overview.low.text": "Less than a tenth is left. Buy more before your work stops.",
-    "overview.low.unsold": "Less than a tenth is left.",
+    "overview.low.text": "A tenth or less is left. Buy more before your work stops.",
+    "overview.low.unsold": "A tenth or less is left.",
     "overview.empty.text": "There is nothing left to use. Buy more to go on.",
     "overview.empty.unsold": "There is nothing left to use.",
     "overview.none.text": "You have none of these yet. Buy some to begin.",
@@ -155,6 +155,7 @@ ENGLISH = {
     "same order, and you can only pay it once.",
     "refusal.unavailable": "We could not place the order right now. Nothing was charged. Try again: it will be one "
     "order, however often you try.",
+    "refusal.below": "Look below for what can be bought.",
     "refusal.other": "This could not be ordered. Nothing was charged.",
     "order.open": "Waiting for your payment",
     "order.open.text": "We have not heard of a payment yet. If you have just paid, this page will show it by itself.",

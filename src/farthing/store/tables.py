@@ -233,14 +233,12 @@ sa.Index("farthing_provider_events_received", provider_events.c.received_at)
 sa.Index(
     "farthing_provider_events_due",
     provider_events.c.due_at,
-    sqlite_where=sa.text("handled_at IS NULL"),
-    postgresql_where=sa.text("handled_at IS NULL"),
+    **where("handled_at IS NULL"),
 )
 sa.Index(
     "farthing_provider_events_bodies",
     provider_events.c.received_at,
-    sqlite_where=sa.text("body IS NOT NULL"),
-    postgresql_where=sa.text("body IS NOT NULL"),
+    **where("body IS NOT NULL"),
 )
 
 spent_tokens = sa.Table(

@@ -1,9 +1,11 @@
 """Selling: orders, payments, and the inbox of what providers say."""
 
+from typing import Any
+
 import sqlalchemy as sa
 from alembic import op
 
-from farthing.store.dialects import Flag, Instant, Json, Whole, Word, table_options
+from farthing.store.dialects import Flag, Instant, Json, Whole, Word, table_options, where
 
 revision = "0003"
 down_revision = "0002"
@@ -75,9 +77,9 @@ def _events() -> None:
         *_columns(Instant, "handled_at?"),
         **table_options(fillfactor=70),
     )
-    op.create_index("farthing_provider_events_received", "farthing_provider_events", ["received_at"])
-    _index_where("farthing_provider_events_due", "due_at", "handled_at IS NULL")
-    _index_where("farthing_provider_events_bodies", "received_at", "body IS NOT NULL")
+    _index("received", "received_at")
+    _index("due", "due_at", **where("handled_at IS NULL"))
+    _index("bodies", "received_at", **where("body IS NOT NULL"))
 
 
 def _keys(*names: str) -> list[sa.Column]:
@@ -88,6 +90,5 @@ def _columns(kind: sa.types.TypeEngine | type, *names: str) -> list[sa.Column]:
     return [sa.Column(name.rstrip("?"), kind, nullable=name.endswith("?")) for name in names]
 
 
-def _index_where(name: str, column: str, condition: str) -> None:
-    where = sa.text(condition)
-    op.create_index(name, "farthing_provider_events", [column], sqlite_where=where, postgresql_where=where)
+def _index(name: str, column: str, **options: Any) -> None:
+    op.create_index(f"farthing_provider_events_{name}", "farthing_provider_events", [column], **options)

@@ -1,0 +1,41 @@
+// The price of any amount, as one types. The server computes and writes it: this only fetches the same page again.
+const PAUSE_MS = 200;
+
+for (const form of document.querySelectorAll("form[data-live]")) {
+  const input = form.elements.amount;
+  let timer;
+  let asking = new AbortController();
+
+  async function show() {
+    asking.abort();
+    asking = new AbortController();
+    const address = new URL(form.action);
+    address.search = new URLSearchParams(new FormData(form)).toString();
+    try {
+      const answer = await fetch(address, { signal: asking.signal });
+      if (!answer.ok) throw new Error(answer.statusText);
+      const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+      const fresh = page.getElementById(form.dataset.live);
+      if (!fresh) throw new Error("another page");
+      document.getElementById(form.dataset.live).replaceWith(fresh);
+      history.replaceState(null, "", address.pathname + address.search);
+    } catch (error) {
+      if (error.name !== "AbortError") form.submit();
+    }
+  }
+
+  input.addEventListener("input", () => {
+    const box = document.getElementById(form.dataset.live);
+    // A price that is no longer what was typed must not be paid by mistake.
+    box.setAttribute("aria-busy", "true");
+    for (const button of box.querySelectorAll("button")) button.disabled = true;
+    clearTimeout(timer);
+    timer = setTimeout(show, PAUSE_MS);
+  });
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    clearTimeout(timer);
+    show();
+  });
+  form.querySelector("[data-without-script]").hidden = true;
+}
