@@ -28,7 +28,7 @@ def demo(at: Site, clock: Clock) -> None:
     """Ada was given credits, bought some, and used them for a few weeks."""
     credits = at.credits
     credits.open_account("ada", locale="en", time_zone="Europe/Berlin")
-    credits.grant("ada", "images", 100, key="first", source="purchase", expires="1y", cost=farthing.Cost(990, "USD"))
+    credits.grant("ada", "images", 100, key="first", source="purchase", expires="1y", cost=farthing.Money(990, "USD"))
     credits.grant("ada", "chat", 50, key="welcome", source="promo", expires="1mo")
     for day in range(DAYS):
         clock.move("23h")

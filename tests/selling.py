@@ -12,19 +12,17 @@ from urllib.parse import urlsplit
 
 import httpx2
 import uvicorn
-from starlette.applications import Starlette
-from starlette.concurrency import run_in_threadpool
-from starlette.requests import Request
-from starlette.responses import PlainTextResponse, Response
-from starlette.routing import Mount, Route
+from starlette.responses import PlainTextResponse
+from starlette.routing import Mount
+from starlette.types import Receive, Scope, Send
 
 import farthing
-from farthing.errors import Invalid
 from farthing.inbox import Received
 from farthing.orders import OrderView
 from farthing.providers import Bill, Provider
 from farthing.providers.sandbox import Kind, Sandbox
 from farthing.providers.sandbox_page import sandbox_app
+from farthing.server import assemble
 from farthing.verifying import verify
 from tests.kit import Clock, shop
 
@@ -90,12 +88,11 @@ def available(credits: farthing.Credits, account: str = "ada", credit_type: str 
 
 
 class Town:
-    """A shop's webhook and the sandbox's pay page on one real server, and a customer who goes there."""
+    """A server with API and pay page, and a customer who goes there."""
 
-    def __init__(self, credits: farthing.Credits, url: str, app: Starlette) -> None:
+    def __init__(self, credits: farthing.Credits, url: str) -> None:
         self.credits = credits
         self.url = url
-        self.app = app
         self.webhook_up = True
 
     def visit(self, page: str) -> httpx2.Response:
@@ -115,21 +112,16 @@ def town(url: str, clock: Clock, text: str = STORE) -> Generator[Town]:
     listening = socket.create_server(("127.0.0.1", 0))
     address = f"http://127.0.0.1:{listening.getsockname()[1]}"
     paid_by = sandbox(f"{address}/sandbox")
+    webhook = "/v1/webhooks/sandbox"
 
-    async def receive(request: Request) -> Response:
-        if not here.webhook_up:
-            return PlainTextResponse("closed", status_code=503)
-        try:
-            await run_in_threadpool(credits.receive, "sandbox", request.headers, await request.body())
-        except Invalid as refusal:
-            return PlainTextResponse(refusal.code, status_code=400)
-        return PlainTextResponse("thank you")
+    async def serve(scope: Scope, receive: Receive, send: Send) -> None:
+        closed = scope["type"] == "http" and scope["path"] == webhook and not here.webhook_up
+        await (PlainTextResponse("closed", 503) if closed else app)(scope, receive, send)
 
-    pay_page = sandbox_app(paid_by, webhook_url=f"{address}/webhooks/sandbox", clock=clock)
-    app = Starlette(routes=[Mount("/sandbox", pay_page), Route("/webhooks/sandbox", receive, methods=["POST"])])
     with selling(url, clock, text, [paid_by]) as credits:
-        here = Town(credits, address, app)
-        server = uvicorn.Server(uvicorn.Config(app, log_level="warning", lifespan="off"))
+        pay_page = sandbox_app(paid_by, webhook_url=address + webhook, clock=clock)
+        app, here = assemble(credits, [Mount("/sandbox", pay_page)]), Town(credits, address)
+        server = uvicorn.Server(uvicorn.Config(serve, log_level="warning", lifespan="off"))
         serving = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
         serving.start()
         try:

@@ -6,13 +6,11 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import farthing
-from farthing import Cost
+from farthing import Money
 
 now = datetime(2026, 1, 1, tzinfo=UTC)
 farthing.migrate("sqlite:///page.db")
-credits = farthing.open(
-    "sqlite:///page.db", catalog=Path(__file__).with_name("ledger_page.toml"), clock=lambda: now
-)
+credits = farthing.open("sqlite:///page.db", catalog=Path(__file__).with_name("ledger_page.toml"), clock=lambda: now)
 
 credits.open_account("ada")
 now = datetime(2026, 1, 1, 1, tzinfo=UTC)
@@ -21,7 +19,7 @@ credits.grant(
     reason="welcome", actor="kim", metadata={"code": "HELLO"},
 )  # fmt: skip
 now = datetime(2026, 1, 1, 2, tzinfo=UTC)
-credits.grant("ada", "images", 4, key="order:1", source="purchase", expires=farthing.NEVER, cost=Cost(99, "USD"))
+credits.grant("ada", "images", 4, key="order:1", source="purchase", expires=farthing.NEVER, cost=Money(99, "USD"))
 now = datetime(2026, 1, 1, 3, tzinfo=UTC)
 start = datetime(2026, 1, 20, tzinfo=UTC)
 credits.grant("ada", "images", 20, key="plan:1", source="plan", effective_at=start, expires="1mo")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from farthing.amounts import Money
+from farthing.awaiting import AsyncCredits
 from farthing.catalog import Catalog
 from farthing.catalog import load as load_catalog
-from farthing.credits import AsyncCredits, Credits, Tx
+from farthing.credits import Credits, Tx
 from farthing.errors import FarthingError, InsufficientCredits, Refused
 from farthing.opening import migrate, open, open_async
-from farthing.verbs import DEFAULT, NEVER, Cost
+from farthing.verbs import DEFAULT, NEVER
 from farthing.views import Balance, Check, Line, LotView, Page, Receipt
 
 __all__ = [
@@ -17,12 +19,12 @@ __all__ = [
     "Balance",
     "Catalog",
     "Check",
-    "Cost",
     "Credits",
     "FarthingError",
     "InsufficientCredits",
     "Line",
     "LotView",
+    "Money",
     "Page",
     "Receipt",
     "Refused",

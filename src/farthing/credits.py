@@ -1,16 +1,14 @@
-"""Credits: the verbs on one database, for code that waits and for code that awaits."""
+"""Credits: the verbs on one database, each in a transaction of its own or several in one."""
 
 from __future__ import annotations
 
-import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterable, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping
 from concurrent.futures import Future
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import UTC, datetime
-from functools import wraps
-from typing import Any, Concatenate, ParamSpec, TypeVar, cast
+from typing import TypeVar
 
 from farthing import inbox, orders, quoting, reading
 from farthing.amounts import Amount, to_credits, to_units
@@ -26,10 +24,9 @@ from farthing.store import sql
 from farthing.store.database import Database, Retry, Session
 from farthing.store.sql import Account
 from farthing.verbs import Verbs, gift_command, new_account
-from farthing.views import Balance, Check, Line, LotView, Page, QuoteView, Receipt, quote_view
+from farthing.views import Balance, Check, Line, LotView, Page, QuoteView, quote_view
 from farthing.writer import Clock, Writer
 
-P = ParamSpec("P")
 T = TypeVar("T")
 
 
@@ -119,8 +116,8 @@ class Credits(Verbs):
         Raises:
             NotFound: nobody opened it, and it was never given credits. InvalidAccount: no account can be called so.
         """
-        with self._reading() as session:
-            found = sql.read_accounts(session, [checks.account_id(account)]).get(account)
+        checks.account_id(account)
+        found = self._read(lambda session: sql.read_accounts(session, [account]).get(account))
         if found is None:
             raise NotFound(f"There is no account {account!r}. The first grant makes it, and so does opening it.")
         return found
@@ -133,10 +130,8 @@ class Credits(Verbs):
         """
         kind = self.catalog.credit_type(credit_type)
         units = to_units(amount, kind.scale)
-        with self._reading() as session:
-            [book] = reading.books(session, checks.account_id(account), [kind], self.clock())
-            if not book.seal and not sql.read_accounts(session, [account]):
-                book = book._replace(credit_type=kind._replace(overdraft_limit=0))
+        checks.account_id(account)
+        book = self._read(lambda session: reading.spendable_book(session, account, kind, self.clock()))
         required, available = to_credits(units, kind.scale), to_credits(book.available, kind.scale)
         try:
             burn.require(book, units)
@@ -207,13 +202,11 @@ class Credits(Verbs):
         Raises:
             NotFound: the account has no such order.
         """
-        with self._reading() as session:
-            return orders.read(session, account, order, self.clock())
+        return self._read(lambda session: orders.read(session, account, order, self.clock()))
 
     def orders(self, account: str, *, limit: int = 50, cursor: str | None = None) -> OrderPage:
         """The account's orders, newest first. limit: 1–500. cursor: `next_cursor` of the page before."""
-        with self._reading() as session:
-            return orders.page(session, account, self.clock(), limit=limit, cursor=cursor)
+        return self._read(lambda session: orders.page(session, account, self.clock(), limit=limit, cursor=cursor))
 
     def receive(self, provider: str, headers: Mapping[str, str], body: bytes) -> Received:
         """Takes a webhook in: verifies it, stores it, handles it. Answer 200 whenever this returns.
@@ -255,8 +248,8 @@ class Credits(Verbs):
     def lots(self, account: str, credit_type: str) -> list[LotView]:
         """The account's open lots of one type, in the order in which they will burn."""
         kind = self.catalog.credit_type(credit_type)
-        with self._reading() as session:
-            return reading.lots(session, checks.account_id(account), kind, self.clock())
+        checks.account_id(account)
+        return self._read(lambda session: reading.lots(session, account, kind, self.clock()))
 
     def history(
         self, account: str, credit_type: str | None = None, *, limit: int = 50, cursor: str | None = None
@@ -268,13 +261,14 @@ class Credits(Verbs):
         """
         codes = [credit_type] if credit_type is not None else list(self.catalog.credit_types)
         types = [self.catalog.credit_type(code) for code in codes]
-        with self._reading() as session:
-            return reading.page(session, checks.account_id(account), types, limit=limit, cursor=cursor)
+        checks.account_id(account)
+        return self._read(lambda session: reading.page(session, account, types, limit=limit, cursor=cursor))
 
     def drawn_lots(self, account: str, lines: Iterable[Line]) -> list[LotView]:
-        """The lots that entries of the account took credits from, each once, whether anything is left in them or not."""
-        with self._reading() as session:
-            return reading.drawn_lots(session, checks.account_id(account), lines, self.catalog.credit_types)
+        """The lots that entries of the account took credits from, each once, with what is left in them."""
+        checks.account_id(account)
+        drawn = list(lines)
+        return self._read(lambda session: reading.drawn_lots(session, account, drawn, self.catalog.credit_types))
 
     def expire(self) -> int:
         """Books what came due in wallets that nobody wrote to since. Returns the entries written.
@@ -284,8 +278,7 @@ class Credits(Verbs):
         now, after, written = self.clock(), ("", ""), 0
         types = self.catalog.credit_types
         while True:
-            with self.database.reading() as session:
-                due = sql.due_wallets(session, now, after=after)
+            due = self.database.read(lambda session, after=after: sql.due_wallets(session, now, after=after))
             if not due:
                 return written
             known = [wallet for wallet in due if wallet[1] in types]
@@ -299,20 +292,17 @@ class Credits(Verbs):
 
     def _balances(self, account: str, *codes: str) -> list[Balance]:
         types = [self.catalog.credit_type(code) for code in codes]
-        now = self.clock()
-        with self._reading() as session:
-            found = reading.books(session, checks.account_id(account), types, now)
+        checks.account_id(account)
+        found = self._read(lambda session: reading.books(session, account, types, self.clock()))
         return [reading.balance(book) for book in found]
 
     def _post(self, command: Command) -> Outcome:
         return self.submit(command).result()
 
-    @contextmanager
-    def _reading(self) -> Generator[Session]:
+    def _read(self, work: Callable[[Session], T]) -> T:
         if self.database.dialect.memory:
             self._forbid_nesting()
-        with self.database.reading() as session:
-            yield session
+        return self.database.read(work)
 
     def _forbid_nesting(self) -> None:
         if self._open_tx.get():
@@ -349,77 +339,3 @@ class Tx(Verbs):
             return answer
         assert answer is not None  # only a decision that does not wait leaves a command out
         raise answer
-
-
-class _Awaiting(Verbs):
-    """The verbs, whose answer is still on its way: what `Verbs` calls a receipt is a coroutine here."""
-
-    def __init__(self, credits: Credits) -> None:
-        self.catalog = credits.catalog
-        self._credits = credits
-
-    def _receipt(self, command: Command) -> Any:
-        return self._arrived(command)
-
-    async def _arrived(self, command: Command) -> Receipt:
-        outcome = await asyncio.wrap_future(self._credits.submit(command))
-        return Receipt(outcome.entry, command.credit_type.scale, replayed=outcome.replayed)
-
-    def _post(self, command: Command) -> Outcome:
-        raise NotImplementedError
-
-
-def _awaited(
-    verb: Callable[Concatenate[Any, P], T],
-) -> Callable[Concatenate[AsyncCredits, P], Coroutine[Any, Any, T]]:
-    async def call(self: AsyncCredits, *args: P.args, **kwargs: P.kwargs) -> T:
-        return await cast(Awaitable[T], verb(self.awaiting, *args, **kwargs))
-
-    return wraps(verb)(call)
-
-
-def _in_thread(
-    method: Callable[Concatenate[Credits, P], T],
-) -> Callable[Concatenate[AsyncCredits, P], Coroutine[Any, Any, T]]:
-    async def call(self: AsyncCredits, *args: P.args, **kwargs: P.kwargs) -> T:
-        return await asyncio.to_thread(method, self.credits, *args, **kwargs)
-
-    return wraps(method)(call)
-
-
-class AsyncCredits:
-    """`Credits` for code that awaits: the same verbs, errors and answers, over the same writer."""
-
-    def __init__(self, credits: Credits) -> None:
-        self.credits = credits
-        self.awaiting = _Awaiting(credits)
-
-    grant = _awaited(Verbs.grant)
-    deduct = _awaited(Verbs.deduct)
-    open_account = _in_thread(Credits.open_account)
-    account = _in_thread(Credits.account)
-    check = _in_thread(Credits.check)
-    quote = _in_thread(Credits.quote)
-    checkout = _in_thread(Credits.checkout)
-    order = _in_thread(Credits.order)
-    orders = _in_thread(Credits.orders)
-    receive = _in_thread(Credits.receive)
-    handle_events = _in_thread(Credits.handle_events)
-    provider_events = _in_thread(Credits.provider_events)
-    retry_event = _in_thread(Credits.retry_event)
-    balance = _in_thread(Credits.balance)
-    balances = _in_thread(Credits.balances)
-    lots = _in_thread(Credits.lots)
-    history = _in_thread(Credits.history)
-    drawn_lots = _in_thread(Credits.drawn_lots)
-    expire = _in_thread(Credits.expire)
-
-    async def close(self) -> None:
-        """As `Credits.close`."""
-        await asyncio.to_thread(self.credits.close)
-
-    async def __aenter__(self) -> AsyncCredits:
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self.close()

@@ -6,8 +6,9 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from farthing import catalog as catalogs
+from farthing.awaiting import AsyncCredits
 from farthing.catalog import Catalog
-from farthing.credits import AsyncCredits, Credits, system_clock
+from farthing.credits import Credits, system_clock
 from farthing.providers import Provider, registry
 from farthing.store import sql
 from farthing.store.database import Database

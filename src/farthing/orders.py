@@ -10,7 +10,7 @@ from decimal import Decimal
 from json import loads
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from farthing.amounts import to_credits
+from farthing.amounts import Money, to_credits
 from farthing.beat import decide
 from farthing.core import checks
 from farthing.core.book import CreditType
@@ -18,7 +18,7 @@ from farthing.core.payments import Order, standing, status
 from farthing.errors import FarthingError, InvalidField, NotFound
 from farthing.store import orders as store
 from farthing.store.database import Session
-from farthing.verbs import Cost, grant_command
+from farthing.verbs import grant_command
 from farthing.views import QuoteLineView
 
 if TYPE_CHECKING:
@@ -143,10 +143,10 @@ def fulfil(tx: Tx, order: Order, now: datetime) -> None:
     """
     kind = CreditType(order.credit_type, order.credit_type, order.scale)
     frozen = tx.catalog._replace(version=order.catalog_version, credit_types={kind.code: kind})
-    cost = Cost(order.paid_minor - order.tax_minor, order.currency)
+    cost = Money(order.paid_minor - order.tax_minor, order.currency)
     parts = [("paid", "purchase", order.amount, cost)]
     if order.bonus:
-        parts.append(("bonus", "bonus", order.bonus, Cost(0, order.currency)))
+        parts.append(("bonus", "bonus", order.bonus, Money(0, order.currency)))
     keys = f"{checks.OUR_KEYS}order:{order.id}"
     commands = [
         grant_command(

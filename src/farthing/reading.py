@@ -32,6 +32,14 @@ def books(session: Session, account: str, types: Sequence[CreditType], now: date
     return [_at(found.get((account, kind.code), Book(account, kind)), now) for kind in types]
 
 
+def spendable_book(session: Session, account: str, kind: CreditType, now: datetime) -> Book:
+    """One wallet as a deduction would find it at `now`: a stranger has no overdraft."""
+    [book] = books(session, account, [kind], now)
+    if book.seal or sql.read_accounts(session, [account]):
+        return book
+    return book._replace(credit_type=kind._replace(overdraft_limit=0))
+
+
 def balance(book: Book) -> Balance:
     """A settled book in credits."""
     kind = book.credit_type

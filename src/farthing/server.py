@@ -40,7 +40,7 @@ def app(settings: Settings) -> Starlette:
         NotMigrated, CatalogInvalid, SettingsInvalid, ModeMismatch, DatabaseUnreachable: it cannot start like this.
     """
     credits = opening.open(settings.database_url, catalog=settings.catalog)
-    return assemble(credits, _sandbox(credits, settings))
+    return assemble(credits, [*_sandbox(credits, settings), *_portal(credits, settings)])
 
 
 def assemble(credits: Credits, pages: Sequence[BaseRoute] = ()) -> Starlette:
@@ -113,6 +113,17 @@ def _sandbox(credits: Credits, settings: Settings) -> list[BaseRoute]:
     credits.providers |= registry([*credits.providers.values(), sandbox], mode=mode)
     page = sandbox_app(sandbox, webhook_url=f"{_own_address(settings)}/v1/webhooks/{sandbox.name}", clock=credits.clock)
     return [Mount("/sandbox", RequestBodyLimitMiddleware(page, MAX_BODY_BYTES))]
+
+
+def _portal(credits: Credits, settings: Settings) -> list[BaseRoute]:
+    """The customer portal under /portal, where there is a secret to sign its links and sessions with."""
+    if not settings.secret:
+        return []
+    from farthing import portal
+
+    secrets = [one.get_secret_value() for one in settings.secret]
+    pages = portal.app(credits, secret=secrets, base_url=f"{settings.public_url}/portal")
+    return [Mount("/portal", RequestBodyLimitMiddleware(pages, MAX_BODY_BYTES), name="portal")]
 
 
 def _derived(secret: str) -> str:

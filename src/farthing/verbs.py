@@ -6,9 +6,9 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from enum import Enum
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
-from farthing.amounts import Amount, to_units
+from farthing.amounts import CURRENCIES, Amount, Money, to_units
 from farthing.beat import Command, Outcome
 from farthing.catalog import Catalog, Gift
 from farthing.core import burn, checks, lots
@@ -31,13 +31,6 @@ class Default(Enum):
 DEFAULT = Default.DEFAULT
 Expires = datetime | timedelta | str | Literal[Default.DEFAULT]
 _CALLER_SOURCES = tuple(source for source in SOURCES if source not in ("transfer", "reversal"))
-
-
-class Cost(NamedTuple):
-    """Money paid for a lot: whole minor units and an ISO 4217 code, e.g. Cost(990, "USD")."""
-
-    minor: int
-    currency: str
 
 
 class Verbs(ABC):
@@ -63,7 +56,7 @@ class Verbs(ABC):
         expires: Expires = DEFAULT,
         effective_at: datetime | None = None,
         priority: int = DEFAULT_PRIORITY,
-        cost: Cost | None = None,
+        cost: Money | None = None,
         reason: str | None = None,
         actor: str | None = None,
         metadata: Mapping[str, Any] | None = None,
@@ -79,7 +72,7 @@ class Verbs(ABC):
                 or NEVER. Left out: the credit type's default.
             effective_at: when the credits begin to count; in the future they are pending until then.
             priority: lots with a smaller number burn first.
-            cost: money paid for them, for the books.
+            cost: money paid for them, in whole minor units, for the books.
             reason: an operator's words, not shown to customers. actor: who does it. metadata: JSON, at most 8 KiB.
             occurred_at: when it happened for the caller; kept, never decides.
         Raises:
@@ -148,7 +141,7 @@ def grant_command(
     expires: Expires = DEFAULT,
     effective_at: datetime | None = None,
     priority: int = DEFAULT_PRIORITY,
-    cost: Cost | None = None,
+    cost: Money | None = None,
     reason: str | None = None,
     actor: str | None = None,
     metadata: Mapping[str, Any] | None = None,
@@ -170,11 +163,10 @@ def grant_command(
     stamp = _stamp(
         catalog, key, said, reason=reason, actor=actor, metadata=metadata, occurred_at=occurred_at, link=link
     )
-    paid = cost or Cost(0, "")
 
     def rule(book: Book, stamp: Stamp, zone: str) -> Draft:
         end = _end(life, kind, start or stamp.now, zone)
-        terms = lots.Terms(units, source, priority, start, end, paid.minor, paid.currency or None)
+        terms = lots.Terms(units, source, priority, start, end, *(cost or (0, None)))
         return lots.grant(book, terms, stamp)
 
     return Command(checks.account_id(account), kind, key, stamp, rule, new_account(catalog, account))
@@ -250,14 +242,15 @@ def _end(life: Any, kind: CreditType, start: datetime, zone: str) -> datetime | 
     return start + life if isinstance(life, timedelta) else life
 
 
-def _checked(cost: Cost | None) -> Cost | None:
+def _checked(cost: Money | None) -> Money | None:
     if cost is None:
         return None
     minor, currency = cost
     whole = isinstance(minor, int) and not isinstance(minor, bool) and 0 <= minor < 10**15
-    if not whole or not isinstance(currency, str) or not (len(currency) == 3 and currency.isalpha()):
+    if not whole or currency not in CURRENCIES:
         raise InvalidField(
-            f"cost must be whole minor units and a currency, e.g. Cost(990, 'USD'), not {cost!r}. Nothing was changed.",
+            f"cost must be whole minor units and an ISO 4217 currency, e.g. Money(990, 'USD'), not {cost!r}. "
+            "Nothing was changed.",
             field="cost",
         )
     return cost

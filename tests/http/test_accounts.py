@@ -3,8 +3,11 @@
 from urllib.parse import quote
 
 import pytest
+from fastapi import FastAPI
+from starlette.testclient import TestClient
 
-from farthing import Credits
+from farthing import Credits, keys
+from farthing.http import app
 from tests.http.conftest import Api
 from tests.kit import Clock
 
@@ -146,3 +149,19 @@ def test_a_path_that_can_be_no_account_is_refused_and_never_read_as_another_rout
         status,
         True,
     )
+
+
+@pytest.mark.row("D1")
+def test_an_application_may_mount_the_api_where_it_likes(shop: Credits):
+    host = FastAPI()
+    host.mount("/billing", app(shop))
+    secret = keys.create(shop, "host", ["admin"])[1]
+    with TestClient(host, headers={"Authorization": f"Bearer {secret}"}) as caller:
+        assert caller.put("/billing/v1/accounts/ada").json()["account"] == "ada"
+        wrong = caller.delete("/billing/v1/accounts/ada")
+        assert (wrong.status_code, wrong.headers["allow"], wrong.json()["code"]) == (
+            405,
+            "GET, PUT",
+            "method_not_allowed",
+        )
+        assert caller.get("/billing/v1/accounts/a%2Fbalances").json()["code"] == "not_found"

@@ -6,6 +6,8 @@ import socket
 import threading
 from collections.abc import Generator
 from contextlib import contextmanager
+from typing import Any
+from uuid import uuid4
 
 import uvicorn
 from starlette.applications import Starlette
@@ -13,12 +15,15 @@ from starlette.routing import Mount
 
 import farthing
 from farthing import http, portal
-from farthing.providers.sandbox import Sandbox
+from farthing.orders import OrderView
+from farthing.providers import Bill
+from farthing.providers.sandbox import Kind, Sandbox
 from farthing.providers.sandbox_page import sandbox_app
 from farthing.verifying import verify
 from tests.kit import Clock, shop
 
 SECRET = "a secret of the tests, long enough to sign"
+OLD_SECRET = "the secret before that one, still accepted"
 PREFIX = "/account/credits"
 STORE = """
 time_zone = "Europe/Berlin"
@@ -97,14 +102,23 @@ unit = "0.0775"
 class Site:
     """The server, at `address`; the portal is at `url`."""
 
-    def __init__(self, credits: farthing.Credits, address: str) -> None:
+    def __init__(self, credits: farthing.Credits, address: str, app: Starlette) -> None:
         self.credits = credits
+        self.app = app
         self.address = address
         self.url = f"{address}{PREFIX}"
 
-    def link(self, account: str) -> str:
+    def link(self, account: str, secret: str = SECRET, **how: Any) -> str:
         """A signed link for one use."""
-        return portal.link(account, [SECRET], base_url=self.url, now=self.credits.clock())
+        return portal.link(account, [secret], base_url=self.url, now=self.credits.clock(), **how)
+
+    def tell(self, order: OrderView, kind: Kind, **misbehaviour: Any) -> None:
+        """The sandbox says by webhook what became of an order's payment."""
+        sandbox, now = self.credits.providers["sandbox"], self.credits.clock()
+        assert isinstance(sandbox, Sandbox)
+        bill = Bill(order.id, order.description, order.currency, order.total_minor, order.return_url, order.expires_at)
+        body = sandbox.event(bill, kind, id=f"evt_{uuid4().hex}", at=now, **misbehaviour)
+        self.credits.receive("sandbox", sandbox.sign(body, now), body)
 
 
 @contextmanager
@@ -116,7 +130,7 @@ def site(url: str, clock: Clock, text: str = STORE) -> Generator[Site]:
     with farthing.open(url, catalog=shop(text), clock=clock, providers=[sandbox]) as credits:
         app = Starlette(
             routes=[
-                Mount(PREFIX, portal.app(credits, secret=[SECRET])),
+                Mount(PREFIX, portal.app(credits, secret=[SECRET, OLD_SECRET])),
                 Mount("/sandbox", sandbox_app(sandbox, webhook_url=f"{address}/v1/webhooks/sandbox", clock=clock)),
                 Mount("/", http.app(credits)),
             ]
@@ -125,7 +139,7 @@ def site(url: str, clock: Clock, text: str = STORE) -> Generator[Site]:
         serving = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
         serving.start()
         try:
-            yield Site(credits, address)
+            yield Site(credits, address, app)
         finally:
             server.should_exit = True
             serving.join()

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import pytest
 
 import farthing
-from farthing import Cost, Credits
+from farthing import Credits, Money
 from farthing.core.calendar import micros
 from farthing.store.tables import entries
 from farthing.verifying import verify
@@ -81,7 +81,7 @@ def tell(credits: Credits, clock: Clock) -> None:
         metadata={"code": "HELLO"},
     )  # fmt: skip
     clock.to("2026-01-01T02:00")
-    credits.grant("ada", "images", 4, key="order:1", source="purchase", expires="never", cost=Cost(99, "USD"))
+    credits.grant("ada", "images", 4, key="order:1", source="purchase", expires="never", cost=Money(99, "USD"))
     clock.to("2026-01-01T03:00")
     start = clock.now.replace(day=20, hour=0)
     credits.grant("ada", "images", 20, key="plan:1", source="plan", effective_at=start, expires="1mo")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 import farthing
-from farthing import Cost, Credits
+from farthing import Credits, Money
 from farthing.verifying import verify
 from tests.kit import Clock, shop
 
@@ -15,7 +15,7 @@ def shop_with_a_past(database_url: str, clock: Clock):
     """Ada's chat wallet: 1 grant (pending later), 2 expired, draws, a debt repaid in part; bob has one lot."""
     with farthing.open(database_url, catalog=shop(), clock=clock) as credits:
         credits.grant("ada", "chat", 3, key="g1", source="gift", expires="5d")
-        credits.grant("ada", "chat", 4, key="g2", source="purchase", cost=Cost(99, "USD"), expires="never")
+        credits.grant("ada", "chat", 4, key="g2", source="purchase", cost=Money(99, "USD"), expires="never")
         credits.deduct("ada", "chat", "1.50", key="d1", operation="chat")
         clock.move("6d")
         credits.deduct("ada", "chat", 6, key="d2")

@@ -35,6 +35,7 @@ from farthing.providers import Bill, Started
 from farthing.providers.sandbox import Sandbox
 from farthing.quoting import quote
 from farthing.store import orders as order_rows
+from tests.databases import Databases
 from tests.kit import START, Clock, shop
 from tests.selling import SECRET, STORE, available, sandbox, selling, tell
 

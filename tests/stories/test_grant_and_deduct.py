@@ -5,7 +5,7 @@ from decimal import Decimal
 import pytest
 
 import farthing
-from farthing import Cost, Credits
+from farthing import Credits, Money
 from farthing.errors import BalanceTooLarge, InsufficientCredits, InvalidExpiry, InvalidField, UnknownCreditType
 from tests.kit import Clock
 
@@ -13,7 +13,7 @@ from tests.kit import Clock
 @pytest.mark.row("L2")
 def test_a_grant_makes_a_lot_with_all_it_was_given(credits: Credits, clock: Clock):
     receipt = credits.grant(
-        "ada", "images", 100, key="pack:1", source="purchase", expires="30d", priority=20, cost=Cost(990, "USD"),
+        "ada", "images", 100, key="pack:1", source="purchase", expires="30d", priority=20, cost=Money(990, "USD"),
         reason="bought by phone", actor="kim", metadata={"invoice": 7}, occurred_at=clock.now,
     )  # fmt: skip
     [lot] = credits.lots("ada", "images")
@@ -108,7 +108,7 @@ def test_check_says_what_a_deduction_would_be_told(credits: Credits):
 @pytest.mark.row("L5")
 def test_every_deduction_says_which_lots_it_drew(credits: Credits):
     credits.grant("ada", "images", 5, key="gift", source="gift", expires="30d")
-    credits.grant("ada", "images", 10, key="paid", source="purchase", cost=Cost(100, "USD"))
+    credits.grant("ada", "images", 10, key="paid", source="purchase", cost=Money(100, "USD"))
     receipt = credits.deduct("ada", "images", 7, key="d")
     assert receipt.draws == [("lot_images_1", 5), ("lot_images_2", 2)]
     assert [(lot.id, lot.remaining) for lot in credits.lots("ada", "images")] == [("lot_images_2", 8)]

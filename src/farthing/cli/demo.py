@@ -177,5 +177,7 @@ def _say_links(credits: Credits, settings: Settings) -> None:
         enter = portal.link(account, secrets, base_url=where, life=life, reusable=True)
         output.say(f"Portal as {account}:  {enter}")
     output.say(f"API:            {settings.public_url}/docs")
-    output.say(f"                curl -H 'Authorization: Bearer {secret}' {settings.public_url}/v1/accounts/ada/balances")
+    output.say(
+        f"                curl -H 'Authorization: Bearer {secret}' {settings.public_url}/v1/accounts/ada/balances"
+    )
     output.say("Ctrl-C ends it; the database goes with it.")

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from farthing.amounts import minor_units, text
+from farthing.amounts import Money, minor_units, text
 from farthing.cli import output
 from farthing.cli.arguments import (
     Account,
@@ -73,7 +73,6 @@ def grant(
     as_json: AsJson = False,
 ) -> None:
     """Give credits: a new lot. An account that does not exist yet is made."""
-    from farthing.verbs import Cost
 
     if (cost is None) != (currency is None):
         raise InvalidField("--cost and --currency go together. Nothing was changed.", field="cost")
@@ -82,7 +81,7 @@ def grant(
         "priority": priority,
         "cost": None
         if cost is None or currency is None
-        else Cost(minor_units(cost, currency, name="--cost"), currency),
+        else Money(minor_units(cost, currency, name="--cost"), currency),
     }
     with opened() as credits:
         receipt = credits.grant(

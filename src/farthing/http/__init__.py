@@ -10,7 +10,8 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 
-from farthing.credits import AsyncCredits, Credits
+from farthing.awaiting import AsyncCredits
+from farthing.credits import Credits
 from farthing.errors import FarthingError
 from farthing.http import accounts, auth, hooks, problems, selling, spending
 from farthing.http.frame import Frame

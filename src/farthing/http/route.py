@@ -9,8 +9,8 @@ from fastapi.routing import APIRoute, APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
+from farthing.awaiting import AsyncCredits
 from farthing.core.checks import MAX_KEY_BYTES
-from farthing.credits import AsyncCredits
 from farthing.errors import FarthingError
 from farthing.http import wire
 from farthing.http.auth import admit, scope_of

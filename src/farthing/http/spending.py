@@ -8,12 +8,13 @@ from pydantic import BaseModel, Field
 from starlette.requests import Request
 
 from farthing import errors
+from farthing.amounts import Money
 from farthing.core.book import DEFAULT_PRIORITY
 from farthing.http.accounts import AccountId, Entry
 from farthing.http.auth import needs
 from farthing.http.route import KEYED, actor, idempotency_key, ledger, refusals, router
 from farthing.http.wire import Amount, Body, Exact, Expires, Instant, Metadata, Number, Whole
-from farthing.verbs import DEFAULT, Cost
+from farthing.verbs import DEFAULT
 from farthing.views import Receipt
 
 routes = router("Credits")
@@ -99,7 +100,7 @@ async def grant(request: Request, account: AccountId, asked: Grant) -> Exact:
         expires=DEFAULT if asked.expires is None else asked.expires,
         effective_at=asked.effective_at,
         priority=asked.priority,
-        cost=asked.cost and Cost(asked.cost.minor, asked.cost.currency),
+        cost=asked.cost and Money(asked.cost.minor, asked.cost.currency),
         reason=asked.reason,
         actor=actor(request, asked.actor),
         metadata=asked.metadata,

@@ -11,7 +11,8 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.routing import Mount, Route
 
-from farthing.credits import AsyncCredits, Credits, system_clock
+from farthing.awaiting import AsyncCredits
+from farthing.credits import Credits, system_clock
 from farthing.errors import FarthingError
 from farthing.portal import buying, customer
 from farthing.portal.frame import Frame, Static

@@ -11,6 +11,7 @@ from typing import NamedTuple
 from starlette.responses import Response
 
 from farthing import tokens
+from farthing.core.book import CreditType
 from farthing.credits import Credits
 from farthing.errors import TokenInvalid
 from farthing.portal import shelf
@@ -21,6 +22,7 @@ from farthing.tokens import Token
 from farthing.views import Balance, Line, LotView
 
 LATEST = 5
+MOST_DECIMALS = 2
 PAGE = 25
 DATES_SHOWN = 3
 SOON = timedelta(days=7)
@@ -41,6 +43,7 @@ class Wallet(NamedTuple):
     capacity: Decimal
     coming: list[LotView]
     sold: bool
+    decimals: int
 
     @property
     def filled(self) -> int:
@@ -67,6 +70,7 @@ class Item(NamedTuple):
     operation: str
     sources: list[Source]
     order: str | None
+    decimals: int
 
 
 def enter(visit: Visit) -> Response:
@@ -165,7 +169,12 @@ def _wallet(visit: Visit, balance: Balance, *, sold: bool) -> Wallet:
         state = "empty" if _was_used(visit.credits, balance) else "none"
     else:
         state = "low" if balance.available * LOW_PART <= capacity else "good"
-    return Wallet(visit.reader.own(kind.name), kind.code, balance, state, capacity, coming, sold)
+    return Wallet(visit.reader.own(kind.name), kind.code, balance, state, capacity, coming, sold, _decimals(kind))
+
+
+def _decimals(kind: CreditType) -> int:
+    """How many decimals all amounts of a type are shown with, one below the other: none where it has too many."""
+    return kind.scale if kind.scale <= MOST_DECIMALS else 0
 
 
 def _was_used(credits: Credits, balance: Balance) -> bool:
@@ -180,4 +189,7 @@ def _item(visit: Visit, line: Line, lots: dict[str, LotView]) -> Item:
         sources.append(Source(drawn.amount, *(known or (None, None))))
     kind = visit.credits.catalog.credit_type(line.credit_type)
     order = line.link if line.source in BOUGHT else None
-    return Item(line, visit.reader.own(kind.name), title(line), spoken(line.operation or ""), sources, order)
+    return Item(
+        line, visit.reader.own(kind.name), title(line), spoken(line.operation or ""), sources, order,
+        _decimals(kind),
+    )  # fmt: skip

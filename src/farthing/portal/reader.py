@@ -9,7 +9,6 @@ from zoneinfo import ZoneInfo
 
 from babel import Locale, UnknownLocaleError
 from babel.dates import format_date, format_time, get_timezone_gmt
-from babel.numbers import format_decimal
 from babel.units import format_unit
 
 from farthing.amounts import decimals_of, to_major
@@ -32,7 +31,7 @@ class Reader:
             self.locale, self.tag = Locale.parse(self.language), self.language
         self.zone = ZoneInfo(zone)
 
-    def say(self, name: str, **values: object) -> str:
+    def say(self, name: str, /, **values: object) -> str:
         """The words called `name`, with `values` in their places."""
         return WORDS[self.language][name].format(**values)
 
@@ -40,14 +39,16 @@ class Reader:
         """A text of the catalog, in the reader's language where it has it."""
         return words.to(self.tag) if isinstance(words, Words) else words
 
-    def number(self, value: Decimal) -> str:
-        """All decimals there are; a minus as wide as a digit."""
-        written = format_decimal(abs(value), locale=self.locale, decimal_quantization=False)
+    def number(self, value: Decimal, decimals: int = 0) -> str:
+        """All decimals there are and at least `decimals`; a minus as wide as a digit."""
+        pattern = copy(self.locale.decimal_formats[None])
+        pattern.frac_prec = (decimals, max(decimals, _decimals(value)))
+        written = pattern.apply(abs(value), self.locale, decimal_quantization=False)
         return f"−{written}" if value < 0 else written
 
-    def signed(self, value: Decimal) -> str:
+    def signed(self, value: Decimal, decimals: int = 0) -> str:
         """As `number`, with a plus where something came."""
-        return f"+{self.number(value)}" if value > 0 else self.number(value)
+        return f"+{self.number(value, decimals)}" if value > 0 else self.number(value, decimals)
 
     def money(self, minor: int, currency: str) -> str:
         """Whole minor units, with the currency's own decimals: $9.90, ¥990."""

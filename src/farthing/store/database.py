@@ -151,6 +151,15 @@ class Database:
             "The database kept refusing this transaction. Nothing was changed. Try again with the same key."
         )
 
+    def read(self, work: Callable[[Session], T]) -> T:
+        """`work` in one consistent view; once more, where a pooled connection had died meanwhile."""
+        try:
+            with self.reading() as session:
+                return work(session)
+        except DatabaseUnreachable:
+            with self.reading() as session:
+                return work(session)
+
     @contextmanager
     def reading(self) -> Generator[Session]:
         """One consistent view of the database; nothing can be written."""
@@ -164,7 +173,7 @@ class Database:
             return self.dialect.about(Session(connection, self.dialect))
 
     def use_wal(self) -> str | None:
-        """Lets readers and the writer of a file no longer wait for each other. Returns the mode; None without choice."""
+        """Lets readers and the writer of a file no longer wait for each other. Returns the mode; None: no choice."""
         with self._connection(self._reads, None) as connection:  # no transaction: the mode cannot change inside one
             return self.dialect.use_wal(Session(connection, self.dialect))
 
