@@ -464,7 +464,7 @@ def test_an_unexpected_error_keeps_its_traceback(shop: Run, monkeypatch: pytest.
     def broken(*_: object, **__: object) -> None:
         raise ZeroDivisionError("a mistake of our own")
 
-    monkeypatch.setattr(farthing, "open", broken)
+    monkeypatch.setattr("farthing.opening.from_settings", broken)
     with pytest.raises(ZeroDivisionError):
         shop("balance", "ada")
 

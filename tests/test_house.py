@@ -25,7 +25,7 @@ VAGUE_NAMES |= {f"{name}s" for name in VAGUE_NAMES}
 COMMITS = "store/database.py"
 KNOWS_DATABASES = "store/dialects.py"
 # These hold database URLs that people read or leave out: defaults, help texts.
-NAMES_URLS = {"cli.py", "settings.py"}
+NAMES_URLS = {"cli/demo.py", "settings.py"}
 NAMES_A_DATABASE = re.compile(r"sqlite|postgres", re.IGNORECASE)
 # Such a string is compared or connected with; a sentence that explains something is neither.
 IS_A_DATABASE = re.compile(r"(sqlite|postgres(ql)?)([+:].*)?", re.IGNORECASE)

@@ -78,6 +78,7 @@ class AsyncCredits:
     history = _in_thread(Credits.history)
     drawn_lots = _in_thread(Credits.drawn_lots)
     expire = _in_thread(Credits.expire)
+    verify = _in_thread(Credits.verify)
 
     async def close(self) -> None:
         """As `Credits.close`."""

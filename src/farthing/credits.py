@@ -18,12 +18,14 @@ from farthing.checkout import Checkout, Wish, checkout
 from farthing.core import burn, checks
 from farthing.errors import DatabaseBusy, InsufficientCredits, NestedWrite, NotFound
 from farthing.inbox import Handled, InboxEvent, Received
+from farthing.jobs import EVERY_S, Jobs
 from farthing.orders import OrderPage, OrderView
 from farthing.providers import Provider
 from farthing.store import sql
 from farthing.store.database import Database, Retry, Session
 from farthing.store.sql import Account
 from farthing.verbs import Verbs, gift_command, new_account
+from farthing.verifying import Report, verify
 from farthing.views import Balance, Check, Line, LotView, Page, QuoteView, quote_view
 from farthing.writer import Clock, Writer
 
@@ -284,6 +286,19 @@ class Credits(Verbs):
             known = [wallet for wallet in due if wallet[1] in types]
             written += self.database.run(lambda session, known=known: book_due(session, known, types, now))
             after = due[-1]
+
+    def start_jobs(self, *, every_s: float = EVERY_S) -> Jobs:
+        """A thread of this process that runs the jobs every `every_s` seconds; `stop()` it before closing."""
+        return Jobs(self, every_s)
+
+    def verify(self, account: str | None = None, *, progress: Callable[[int, int], None] | None = None) -> Report:
+        """Every balance, lot and debt rebuilt from the entries and compared with what is stored.
+
+        Args:
+            account: only this one's; None for the whole database, in bounded memory.
+            progress: called now and then with the entries done and the entries there are.
+        """
+        return verify(self.database, account=account, progress=progress)
 
     def submit(self, command: Command) -> Future[Outcome]:
         """Queues a command; its future is resolved by the commit that holds it."""

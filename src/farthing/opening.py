@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import hmac
 from collections.abc import Iterable
+from hashlib import sha256
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from farthing import catalog as catalogs
 from farthing.awaiting import AsyncCredits
@@ -13,6 +16,9 @@ from farthing.providers import Provider, registry
 from farthing.store import sql
 from farthing.store.database import Database
 from farthing.writer import Clock
+
+if TYPE_CHECKING:
+    from farthing.settings import Settings
 
 
 def open(
@@ -47,6 +53,24 @@ def open(
     return Credits(database, checked, clock=clock, providers=named)
 
 
+def from_settings(settings: Settings) -> Credits:
+    """As `open`, with what the environment says: the database, the catalog, and the providers it is set up for.
+
+    The sandbox stands beside a test database only, and where there is a secret; its pay page is the server's /sandbox.
+    """
+    from farthing.providers.sandbox import Sandbox
+    from farthing.store import migrations
+
+    credits = open(settings.database_url, catalog=settings.catalog)
+    mode = migrations.mode(credits.database)
+    if mode == "test" and settings.secret:
+        # A secret of its own, so that what the sandbox signs is good for nothing else.
+        secrets = [_derived(one.get_secret_value(), b"farthing sandbox") for one in settings.secret]
+        sandbox = Sandbox(url=f"{settings.public_url}/sandbox", secrets=secrets)
+        credits.providers |= registry([sandbox], mode=mode)
+    return credits
+
+
 def open_async(
     url: str,
     *,
@@ -71,3 +95,7 @@ def migrate(url: str, *, mode: str = "test") -> str:
         return migrations.migrate(database, mode=mode)
     finally:
         database.close()
+
+
+def _derived(secret: str, purpose: bytes) -> str:
+    return hmac.new(secret.encode(), purpose, sha256).hexdigest()

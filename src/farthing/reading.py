@@ -87,6 +87,8 @@ def page(session: Session, account: str, types: Sequence[CreditType], *, limit: 
     newest_first = merge(*streams, key=lambda line: (line.recorded_at, line.credit_type, line.seq), reverse=True)
     lines = list(islice(newest_first, limit + 1))
     shown = lines[:limit]
+    for kind, stream in zip(types, streams, strict=True):  # what comes later is above the first page, whatever its type
+        below.setdefault(kind.code, stream[0].seq + 1 if stream else 1)
     for line in shown:
         below[line.credit_type] = line.seq
     more = len(lines) > limit

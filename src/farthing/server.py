@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import hmac
 import logging
 import socket
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
-from hashlib import sha256
 from typing import Any
 
 from starlette.applications import Starlette
@@ -17,12 +15,11 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import BaseRoute, Mount, Route
 
-from farthing import http, opening
+from farthing import http, jobs, opening
 from farthing.credits import Credits
 from farthing.errors import FarthingError, NotReady, SettingsInvalid
 from farthing.http.frame import MAX_BODY_BYTES
 from farthing.http.problems import title_of
-from farthing.providers import registry
 from farthing.providers.sandbox import Sandbox
 from farthing.settings import Settings
 from farthing.store import migrations
@@ -39,16 +36,19 @@ def app(settings: Settings) -> Starlette:
     Raises:
         NotMigrated, CatalogInvalid, SettingsInvalid, ModeMismatch, DatabaseUnreachable: it cannot start like this.
     """
-    credits = opening.open(settings.database_url, catalog=settings.catalog)
-    return assemble(credits, [*_sandbox(credits, settings), *_portal(credits, settings)])
+    credits = opening.from_settings(settings)
+    return assemble(credits, [*_sandbox(credits, settings), *_portal(credits, settings)], jobs_every_s=jobs.EVERY_S)
 
 
-def assemble(credits: Credits, pages: Sequence[BaseRoute] = ()) -> Starlette:
-    """The API and `pages` over `credits`, which are closed with the application."""
+def assemble(credits: Credits, pages: Sequence[BaseRoute] = (), *, jobs_every_s: float | None = None) -> Starlette:
+    """The API and `pages` over `credits`, which are closed with the application. Jobs run where it says how often."""
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncGenerator[None]:
+        running = None if jobs_every_s is None else credits.start_jobs(every_s=jobs_every_s)
         yield
+        if running:
+            await asyncio.to_thread(running.stop)
         await asyncio.to_thread(credits.close)
 
     routes = [Route("/healthz", healthz), Route("/readyz", readyz), *pages, Mount("/", http.app(credits))]
@@ -65,7 +65,10 @@ async def healthz(_: Request) -> JSONResponse:
 async def readyz(request: Request) -> JSONResponse:
     """Whether requests would be served: the database answers and has this version's schema. 503 says what is wrong."""
     wrong = await asyncio.to_thread(_unready, request.app.state.credits)
-    body = {"status": "not ready" if wrong else "ready", "checks": {"database": wrong or {"status": "ok"}}}
+    checks: dict[str, Any] = {"database": wrong or {"status": "ok"}}
+    if not wrong:
+        checks["jobs"] = await asyncio.to_thread(_job_ages, request.app.state.credits)
+    body = {"status": "not ready" if wrong else "ready", "checks": checks}
     return JSONResponse(body, 503 if wrong else 200, {"Cache-Control": "no-store"})
 
 
@@ -102,15 +105,12 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 def _sandbox(credits: Credits, settings: Settings) -> list[BaseRoute]:
-    """The sandbox provider's pay page under /sandbox: beside a test database only, and where there is a secret."""
-    mode = migrations.mode(credits.database)
-    if mode != "test" or not settings.secret:
+    """The sandbox provider's pay page under /sandbox, where there is one."""
+    sandbox = credits.providers.get(Sandbox.name)
+    if not isinstance(sandbox, Sandbox):
         return []
     from farthing.providers.sandbox_page import sandbox_app
 
-    url, secrets = f"{settings.public_url}/sandbox", [_derived(one.get_secret_value()) for one in settings.secret]
-    sandbox = Sandbox(url=url, secrets=secrets)
-    credits.providers |= registry([*credits.providers.values(), sandbox], mode=mode)
     page = sandbox_app(sandbox, webhook_url=f"{_own_address(settings)}/v1/webhooks/{sandbox.name}", clock=credits.clock)
     return [Mount("/sandbox", RequestBodyLimitMiddleware(page, MAX_BODY_BYTES))]
 
@@ -126,15 +126,19 @@ def _portal(credits: Credits, settings: Settings) -> list[BaseRoute]:
     return [Mount("/portal", RequestBodyLimitMiddleware(pages, MAX_BODY_BYTES), name="portal")]
 
 
-def _derived(secret: str) -> str:
-    """A secret of its own for the sandbox, so that what it signs is good for nothing else."""
-    return hmac.new(secret.encode(), b"farthing sandbox", sha256).hexdigest()
-
-
 def _own_address(settings: Settings) -> str:
     """Where the server reaches itself, whatever name others know it by."""
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host)
     return f"http://[{host}]:{settings.port}" if ":" in host else f"http://{host}:{settings.port}"
+
+
+def _job_ages(credits: Credits) -> dict[str, Any]:
+    """How long ago each job last ended, in seconds. An old one makes no request wrong: it is told, not failed."""
+    now = credits.clock()
+    runs = jobs.last_runs(credits.database)
+    return {
+        run.name: {"age_s": int((now - run.finished_at).total_seconds()), "failed": bool(run.error)} for run in runs
+    }
 
 
 def _unready(credits: Credits) -> dict[str, Any] | None:

@@ -130,7 +130,8 @@ def test_a_caller_that_hangs_up_leaves_nothing_half_done(caller: httpx2.Client, 
 def test_a_server_with_its_database_is_alive_and_ready(caller: httpx2.Client):
     assert caller.get("/healthz").json() == {"status": "ok"}
     ready = caller.get("/readyz")
-    assert (ready.status_code, ready.json()) == (200, {"status": "ready", "checks": {"database": {"status": "ok"}}})
+    checks = {"database": {"status": "ok"}, "jobs": {}}
+    assert (ready.status_code, ready.json()) == (200, {"status": "ready", "checks": checks})
     missing = caller.get("/nothing")
     assert (missing.status_code, missing.json()["code"]) == (404, "not_found")
 

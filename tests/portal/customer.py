@@ -70,8 +70,13 @@ class Customer(TestClient):
     def __init__(self, at: Site, account: str | None, *, base_url: str = "http://shop.test") -> None:
         super().__init__(at.app, base_url=base_url, follow_redirects=False, raise_server_exceptions=False)
         self.at = at
-        if account is not None:
-            assert self.enter(at.link(account)).status_code == 303
+        self.account = account
+        self.come_back()
+
+    def come_back(self) -> None:
+        """Signs in anew, by a new link."""
+        if self.account is not None:
+            assert self.enter(self.at.link(self.account)).status_code == 303
 
     def enter(self, link: str) -> Any:
         """What the server answers to the Continue button behind a link."""
@@ -79,8 +84,9 @@ class Customer(TestClient):
 
     def see(self, path: str, status: int = 200) -> Page:
         answer = self.get(PREFIX + path)
-        assert answer.status_code == status, answer.text
-        return Page(answer.text)
+        page = Page(answer.text)
+        assert answer.status_code == status, page.text
+        return page
 
     def submit(self, path: str, fields: dict[str, str], headers: dict[str, str] | None = None) -> Any:
         return self.post(PREFIX + path, data=fields, headers=HERE if headers is None else headers)

@@ -32,6 +32,16 @@ def test_pages_stay_in_place_while_new_entries_arrive(credits: Credits, clock: C
     assert (first.has_more, third.has_more, third.next_cursor) == (True, False, None)
 
 
+def test_new_entries_of_a_type_that_was_on_no_page_yet_stay_above_the_first(credits: Credits, clock: Clock):
+    for number in range(4):
+        clock.move("1m")
+        credits.grant("ada", "images" if number == 0 else "chat", number + 1, key=str(number), source="gift")
+    first = credits.history("ada", limit=2)
+    credits.grant("ada", "images", 99, key="late", source="gift")
+    second = credits.history("ada", limit=2, cursor=first.next_cursor)
+    assert [[line.amount for line in page.data] for page in (first, second)] == [[4, 3], [2, 1]]
+
+
 @pytest.mark.parametrize("cursor", ["x", "bm9wZQ", "e30", "eyJpbWFnZXMiOiAiMSJ9", "é", "W10"])
 def test_a_cursor_that_is_none_of_ours_is_refused(credits: Credits, cursor: str):
     if cursor == "e30":  # an empty page before the first: harmless

@@ -11,7 +11,7 @@ import typer
 from typer.core import TyperGroup
 
 from farthing import errors
-from farthing.cli import catalog, demo, doctor, keys, output, reading, replaying, serving, setup, writing
+from farthing.cli import catalog, demo, doctor, keys, output, reading, replaying, serving, setup, working, writing
 
 CLOSED_PIPE = 141  # as a shell says of a program ended by SIGPIPE
 INTERRUPTED = 130
@@ -27,6 +27,7 @@ COMMANDS: dict[str, dict[str, Callable[..., None]]] = {
         "migrate": setup.migrate,
         "doctor": doctor.doctor,
         "serve": serving.serve,
+        "jobs": working.jobs,
     },
     "Give and use up": {
         "open": writing.open_account,

@@ -176,7 +176,7 @@ def _say_links(credits: Credits, settings: Settings) -> None:
     for account in ("ada", "bob"):
         enter = portal.link(account, secrets, base_url=where, life=life, reusable=True)
         output.say(f"Portal as {account}:  {enter}")
-    output.say(f"API:            {settings.public_url}/docs")
+    output.say(f"API:            {settings.public_url}/v1/openapi.json")
     output.say(
         f"                curl -H 'Authorization: Bearer {secret}' {settings.public_url}/v1/accounts/ada/balances"
     )

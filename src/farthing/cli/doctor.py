@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 CLOCK_WARN_S = 2
 CLOCK_FAIL_S = 60
+JOBS_WARN_S = 3600
 
 
 class Finding(NamedTuple):
@@ -103,6 +104,7 @@ def _database(settings: Settings, catalog: Catalog | None) -> Iterator[Finding]:
         ("schema", lambda: _schema(database)),
         ("writing", lambda: _writing(database)),
         ("scales", lambda: _scales(database, catalog)),
+        ("jobs", lambda: _jobs(database)),
     ]
     try:
         for subject, look in looks:
@@ -159,3 +161,19 @@ def _scales(database: Database, catalog: Catalog | None) -> Finding:
     with database.reading() as session:
         sql.check_scales(session, catalog.credit_types.values())
     return Finding("scales", "ok", "the ledger counts as the catalog does")
+
+
+def _jobs(database: Database) -> Finding:
+    from farthing.jobs import JOBS, last_runs
+
+    runs = last_runs(database)
+    failed = [f"{run.name}: {run.error}" for run in runs if run.error]
+    if failed:
+        return Finding("jobs", "warn", "; ".join(failed), "`farthing jobs --once` shows it again")
+    if len(runs) < len(JOBS):
+        remedy = "`farthing serve` and `farthing jobs` run them; so does credits.start_jobs()"
+        return Finding("jobs", "warn", "not all of them ever ran: idle accounts keep what expired on the books", remedy)
+    oldest = min(run.finished_at for run in runs)
+    late_s = (datetime.now(UTC) - oldest).total_seconds()
+    found = f"last run {late_s:.0f} s ago"
+    return Finding("jobs", "ok" if late_s < JOBS_WARN_S else "warn", found)

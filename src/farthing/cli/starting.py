@@ -20,12 +20,11 @@ def opened() -> Generator[Credits]:
     Raises:
         NotReady, Unavailable: with what to do.
     """
-    import farthing
-    from farthing import settings
+    from farthing import opening, settings
 
     found = settings.load()
     require_file(found)
-    with farthing.open(found.database_url, catalog=found.catalog) as credits:
+    with opening.from_settings(found) as credits:
         yield credits
 
 

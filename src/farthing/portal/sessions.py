@@ -6,6 +6,7 @@ import hmac
 from collections.abc import Sequence
 from datetime import timedelta
 from hashlib import sha256
+from urllib.parse import quote
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -63,7 +64,7 @@ def _mac(secret: bytes, session: Token) -> str:
 
 
 def _path(request: Request) -> str:
-    return request.scope.get("root_path") or "/"
+    return quote(request.scope.get("root_path", "")) or "/"
 
 
 def _secure(request: Request) -> bool:

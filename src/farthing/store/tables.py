@@ -249,3 +249,14 @@ spent_tokens = sa.Table(
     sa.Column("expires_at", Instant, nullable=False),
     **table_options(),
 )
+
+jobs = sa.Table(
+    "farthing_jobs",
+    metadata,
+    sa.Column("name", Word, primary_key=True),
+    sa.Column("started_at", Instant, nullable=False),
+    sa.Column("finished_at", Instant, nullable=False),
+    sa.Column("counts", Json),
+    sa.Column("error", Word),
+    **table_options(fillfactor=70),
+)

@@ -1,0 +1,131 @@
+"""The result page tells the truth of the order, whatever its address says."""
+
+from __future__ import annotations
+
+import pytest
+
+from farthing.orders import OrderView
+from tests.kit import Clock, shop
+from tests.portal.customer import Customer, Page
+from tests.portal.site import PREFIX, STORE, Site
+
+
+@pytest.fixture
+def order(at: Site, ada: Customer) -> OrderView:
+    return at.credits.checkout("ada", package="studio", key="o").order
+
+
+def result(ada: Customer, order: OrderView) -> Page:
+    return ada.see(f"/orders/{order.id}?status=success&paid=1&balance=9999")
+
+
+def looks_again(page: Page) -> str | None:
+    return next((given["data-look-again-s"] for tag, given in page.elements if "data-look-again-s" in given), None)
+
+
+@pytest.mark.row("P11")
+def test_an_order_nobody_paid_yet_says_so_and_leads_to_the_payment(ada: Customer, order: OrderView):
+    page = result(ada, order)
+    assert "Waiting for your payment We have not heard of a payment yet." in page.text
+    assert ("a", {"class": "button primary", "href": order.url}) in page.elements
+    assert looks_again(page) == "3" and ("meta", {"http-equiv": "refresh", "content": "3"}) in page.elements
+
+
+@pytest.mark.row("P11")
+def test_a_payment_under_way_is_watched_less_and_less_often(at: Site, ada: Customer, order: OrderView, clock: Clock):
+    at.tell(order, "payment.pending")
+    assert "Your payment is on its way" in result(ada, order).text
+    waits = [looks_again(result(ada, order)) for _ in range(3) if clock.move("10m")]
+    assert waits == ["15", "15", "60"]
+
+
+@pytest.mark.row("P11")
+def test_success_is_said_with_the_new_balance(at: Site, ada: Customer, order: OrderView):
+    at.tell(order, "payment.paid")
+    page = result(ada, order)
+    assert "550 Image credits added Thank you. Your new balance: 560 Image credits" in page.text
+    assert "9999" not in page.text and looks_again(page) is None
+    assert "Bought 500 + 50 bonus Image credits Total $39.00" in page.text
+
+
+@pytest.mark.row("P11")
+@pytest.mark.parametrize(
+    ("reason", "said"),
+    [
+        ("card_declined", "Your bank declined the card. No credits were added and nothing was charged."),
+        ("bank_refused", "The bank did not carry out the payment."),
+        (None, "No credits were added, and this order was not paid."),
+        ("a_new_reason", "No credits were added, and this order was not paid."),
+    ],
+)
+def test_a_decline_says_why_and_leads_on(at: Site, ada: Customer, order: OrderView, reason: str | None, said: str):
+    at.tell(order, "payment.failed", reason=reason)
+    page = result(ada, order)
+    assert f"The payment was declined {said}" in page.text and looks_again(page) is None
+    [again] = [given["href"] for tag, given in page.elements if tag == "a" and "package=studio" in given.get("href", "")]
+    assert "Buy for $39.00" in ada.see(again.removeprefix(PREFIX)).text
+    assert at.credits.balance("ada", "images").available == 10
+
+
+@pytest.mark.row("P11")
+def test_cancelled_says_that_nothing_was_charged(at: Site, ada: Customer, order: OrderView):
+    at.tell(order, "checkout.cancelled")
+    assert "You cancelled the payment Nothing was charged, and no credits were added." in result(ada, order).text
+
+
+@pytest.mark.row("P11")
+def test_an_order_past_its_time_has_expired_and_a_late_payment_still_counts(
+    at: Site, ada: Customer, order: OrderView, clock: Clock
+):
+    clock.move("24h")
+    ada.come_back()
+    assert "This order has expired It was not paid in time." in result(ada, order).text
+    at.tell(order, "payment.paid")
+    assert "550 Image credits added" in result(ada, order).text
+
+
+@pytest.mark.row("P11")
+def test_money_that_does_not_match_is_under_review(at: Site, ada: Customer, order: OrderView):
+    at.tell(order, "payment.paid", amount_minor=1)
+    text = result(ada, order).text
+    assert "We are checking your payment" in text and "Please do not pay again" in text
+    assert "Paid $0.01" in text and "added" not in text
+
+
+@pytest.mark.row("P11")
+def test_a_second_payment_is_said_to_be_too_much(at: Site, ada: Customer, order: OrderView):
+    at.tell(order, "payment.paid")
+    at.tell(order, "payment.paid", payment="pay_again")
+    assert "This order was paid more than once." in result(ada, order).text
+    assert at.credits.balance("ada", "images").available == 560
+
+
+def test_an_order_outlives_its_credit_type(at: Site, ada: Customer, order: OrderView):
+    at.tell(order, "payment.paid")
+    at.credits.catalog = shop('[credit_types.other]\nname = "Other"')
+    text = result(ada, order).text
+    assert "550 images added" in text
+    assert "550 images" in ada.see("/orders").text
+    at.credits.catalog = shop(STORE)
+
+
+def test_orders_are_listed_newest_first_page_by_page(at: Site, ada: Customer, clock: Clock):
+    made = []
+    for number in range(25):
+        clock.move("1m")
+        made.append(at.credits.checkout("ada", package="starter", key=str(number)).order.id)
+    address, seen = "/orders", []
+    while address:
+        page = ada.see(address)
+        links = [given["href"] for _, given in page.elements if "/orders/" in given.get("href", "")]
+        seen += [link.rpartition("/")[2] for link in links]
+        address = next((g["href"].removeprefix(PREFIX) for _, g in page.elements if g.get("rel") == "next"), None)
+    assert seen == made[::-1]
+    assert "100 Image credits" in page.text and "$9.90 Waiting for payment" in page.text
+
+
+def test_history_leads_to_the_order_that_credits_came_from(at: Site, ada: Customer, order: OrderView):
+    at.tell(order, "payment.paid")
+    page = ada.see("/history")
+    links = [given["href"] for _, given in page.elements if given.get("href", "").endswith(order.id)]
+    assert links == [f"{PREFIX}/orders/{order.id}"] * 2
