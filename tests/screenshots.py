@@ -43,6 +43,9 @@ def buy(page: Page, at: Site, button: str) -> None:
     page.goto(f"{at.url}/buy")
     page.get_by_role("button", name="Studio").click()
     page.get_by_role("button", name=button, exact=True).click()
+    if button == "Pay later":
+        page.get_by_role("link", name="Back to").click()
+    page.wait_for_url(f"{at.url}/orders/*")
 
 
 def pages(at: Site) -> dict[str, Callable[[Page], object]]:
@@ -55,11 +58,11 @@ def pages(at: Site) -> dict[str, Callable[[Page], object]]:
         "result_paid": lambda page: buy(page, at, "Pay"),
         "result_declined": lambda page: buy(page, at, "Decline"),
         "result_cancelled": lambda page: buy(page, at, "Cancel"),
-        "result_waiting": lambda page: (buy(page, at, "Pay later"), page.get_by_role("link", name="Back to").click()),
+        "result_waiting": lambda page: buy(page, at, "Pay later"),
         "orders": lambda page: page.goto(f"{at.url}/orders"),
         "not_found": lambda page: page.goto(f"{at.url}/nowhere"),
         "empty": lambda page: (sign_in(page, at, "bob"), page.goto(f"{at.url}/")),
-        "signed_out": lambda page: page.get_by_role("button", name="Sign out").click(),
+        "signed_out": lambda page: (page.get_by_role("button", name="Sign out").click(), page.wait_for_url("**/left")),
         "enter": lambda page: page.goto(at.link("ada")),
     }
 
@@ -67,6 +70,7 @@ def pages(at: Site) -> dict[str, Callable[[Page], object]]:
 def sign_in(page: Page, at: Site, account: str) -> None:
     page.goto(at.link(account))
     page.get_by_role("button", name="Continue").click()
+    page.wait_for_url(f"{at.url}/")
 
 
 def take(browser: Browser, at: Site, folder: Path, size: tuple[int, int], scheme: str) -> None:

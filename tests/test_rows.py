@@ -23,7 +23,7 @@ def test_every_line_of_the_tables_is_read_and_ids_are_unique():
 def test_mistakes_are_named():
     rows = [Row("L1", "several credit types", "done"), Row("L2", "grant", "planned"), Row("L3", "deduct", "almost")]
     assert mistakes(rows, {"L9": ["test_x"]}) == [
-        "L3 has the state 'almost', not one of ['done', 'planned']",
+        "L3 has the state 'almost', not one of ['begun', 'done', 'planned']",
         "L1 is done, but no test carries its marker",
         "L9 is no row, but marks test_x",
     ]

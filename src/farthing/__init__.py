@@ -6,10 +6,10 @@ from farthing.amounts import Money
 from farthing.awaiting import AsyncCredits
 from farthing.catalog import Catalog
 from farthing.catalog import load as load_catalog
+from farthing.commands import DEFAULT, NEVER
 from farthing.credits import Credits, Tx
 from farthing.errors import FarthingError, InsufficientCredits, Refused
 from farthing.opening import migrate, open, open_async
-from farthing.verbs import DEFAULT, NEVER
 from farthing.views import Balance, Check, Line, LotView, Page, Receipt
 
 __all__ = [

@@ -10,6 +10,7 @@ from uuid_utils import uuid7
 
 from farthing.amounts import Amount, text, to_credits, to_units
 from farthing.beat import key_reused
+from farthing.commands import NEVER
 from farthing.core import checks
 from farthing.core.book import CreditType
 from farthing.core.payments import Order, status
@@ -21,7 +22,6 @@ from farthing.quoting import quote
 from farthing.store import orders as store
 from farthing.store import sql
 from farthing.store.database import Session
-from farthing.verbs import NEVER
 from farthing.views import quote_view
 
 if TYPE_CHECKING:

@@ -15,6 +15,7 @@ from farthing.amounts import Amount, to_credits, to_units
 from farthing.beat import Command, Outcome, book_due, decide
 from farthing.catalog import Catalog
 from farthing.checkout import Checkout, Wish, checkout
+from farthing.commands import give_gift, new_account
 from farthing.core import burn, checks
 from farthing.errors import DatabaseBusy, InsufficientCredits, NestedWrite, NotFound
 from farthing.inbox import Handled, InboxEvent, Received
@@ -24,7 +25,7 @@ from farthing.providers import Provider
 from farthing.store import sql
 from farthing.store.database import Database, Retry, Session
 from farthing.store.sql import Account
-from farthing.verbs import Verbs, gift_command, new_account
+from farthing.verbs import Verbs
 from farthing.verifying import Report, verify
 from farthing.views import Balance, Check, Line, LotView, Page, QuoteView, quote_view
 from farthing.writer import Clock, Writer
@@ -345,7 +346,7 @@ class Tx(Verbs):
             sql.add_accounts(self.session, [asked])
         if self.catalog.switches["gifts"]:
             for gift in self.catalog.gifts:
-                self._post(gift_command(self.catalog, account, gift))
+                self._post(give_gift(self.catalog, account, gift))
         return sql.read_accounts(self.session, [account])[account]
 
     def _post(self, command: Command) -> Outcome:

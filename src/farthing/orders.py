@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from farthing.amounts import Money, to_credits
 from farthing.beat import decide
+from farthing.commands import NewLot, give, life
 from farthing.core import checks
-from farthing.core.book import CreditType
+from farthing.core.book import CreditType, Stamp
+from farthing.core.calendar import EPOCH
 from farthing.core.payments import Order, standing, status
 from farthing.errors import FarthingError, InvalidField, NotFound
 from farthing.store import orders as store
 from farthing.store.database import Session
-from farthing.verbs import grant_command
 from farthing.views import QuoteLineView
 
 if TYPE_CHECKING:
@@ -142,19 +143,17 @@ def fulfil(tx: Tx, order: Order, now: datetime) -> None:
     Whatever the catalog says meanwhile, even when it has no such credit type any more, the order's own terms hold.
     """
     kind = CreditType(order.credit_type, order.credit_type, order.scale)
-    frozen = tx.catalog._replace(version=order.catalog_version, credit_types={kind.code: kind})
     cost = Money(order.paid_minor - order.tax_minor, order.currency)
-    parts = [("paid", "purchase", order.amount, cost)]
+    parts = {"paid": NewLot(order.amount, "purchase", life(order.expires), cost=cost)}
     if order.bonus:
-        parts.append(("bonus", "bonus", order.bonus, Money(0, order.currency)))
-    keys = f"{checks.OUR_KEYS}order:{order.id}"
-    commands = [
-        grant_command(
-            frozen, order.account, kind.code, to_credits(units, order.scale), f"{keys}:{part}",
-            source=source, expires=order.expires, cost=cost, link=order.id,
-        )
-        for part, source, units, cost in parts
-    ]  # fmt: skip
+        parts["bonus"] = NewLot(order.bonus, "bonus", life(order.expires), cost=Money(0, order.currency))
+    commands = [give(tx.catalog, order.account, kind, lot, _stamp(order, part)) for part, lot in parts.items()]
     for answer in decide(tx.session, commands, now, wait=True):
         if isinstance(answer, FarthingError):
             raise answer
+
+
+def _stamp(order: Order, part: str) -> Stamp:
+    key = f"{checks.OUR_KEYS}order:{order.id}:{part}"
+    content = checks.fingerprint("order", order.credit_type, 0, order=order.id, part=part)
+    return Stamp(EPOCH, key, content, link=order.id, catalog_version=order.catalog_version)

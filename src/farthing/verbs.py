@@ -4,32 +4,19 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from datetime import datetime, timedelta
-from enum import Enum
-from typing import Any, Literal
+from datetime import datetime
+from typing import Any
 
 from farthing.amounts import CURRENCIES, Amount, Money, to_units
 from farthing.beat import Command, Outcome
-from farthing.catalog import Catalog, Gift
-from farthing.core import burn, checks, lots
-from farthing.core.book import DEFAULT_PRIORITY, SOURCES, Book, CreditType, Draft, Stamp
-from farthing.core.calendar import EPOCH, Span, after, span
-from farthing.errors import InvalidExpiry, InvalidField
-from farthing.store.sql import Account
+from farthing.catalog import Catalog
+from farthing.commands import DEFAULT, Expires, NewLot, give, life, life_said
+from farthing.core import burn, checks
+from farthing.core.book import DEFAULT_PRIORITY, SOURCES, Book, Draft, Stamp
+from farthing.core.calendar import EPOCH
+from farthing.errors import InvalidField
 from farthing.views import Receipt
 
-NEVER = "never"
-"""Said as `expires`: these credits do not expire, whatever the credit type's default is."""
-
-
-class Default(Enum):
-    """What stands for "the credit type's own"."""
-
-    DEFAULT = "default"
-
-
-DEFAULT = Default.DEFAULT
-Expires = datetime | timedelta | str | Literal[Default.DEFAULT]
 _CALLER_SOURCES = tuple(source for source in SOURCES if source not in ("transfer", "reversal"))
 
 
@@ -84,13 +71,21 @@ class Verbs(ABC):
                 f"source must be one of {', '.join(_CALLER_SOURCES)}, not {source!r}. Nothing was changed.",
                 field="source",
             )
-        return self._receipt(
-            grant_command(
-                self.catalog, account, credit_type, amount, checks.caller_key(key),
-                source=source, expires=expires, effective_at=effective_at, priority=priority, cost=cost,
-                reason=reason, actor=actor, metadata=metadata, occurred_at=occurred_at,
-            )
+        kind = self.catalog.credit_type(credit_type)
+        lot = NewLot(
+            to_units(amount, kind.scale), source, life(expires), checks.instant("effective_at", effective_at),
+            _checked_priority(priority), _checked_cost(cost),
         )  # fmt: skip
+        said = checks.fingerprint(
+            "grant", kind.code, lot.units,
+            source=source, expires=life_said(lot.life), effective_at=lot.start, priority=lot.priority, cost=lot.cost,
+            occurred_at=checks.instant("occurred_at", occurred_at),
+        )  # fmt: skip
+        stamp = _stamp(
+            self.catalog, checks.caller_key(key), said,
+            reason=reason, actor=actor, metadata=metadata, occurred_at=occurred_at,
+        )  # fmt: skip
+        return self._receipt(give(self.catalog, checks.account_id(account), kind, lot, stamp))
 
     def deduct(
         self,
@@ -130,67 +125,6 @@ class Verbs(ABC):
         return self._receipt(Command(checks.account_id(account), kind, key, stamp, rule))
 
 
-def grant_command(
-    catalog: Catalog,
-    account: str,
-    credit_type: str,
-    amount: Amount,
-    key: str,
-    *,
-    source: str,
-    expires: Expires = DEFAULT,
-    effective_at: datetime | None = None,
-    priority: int = DEFAULT_PRIORITY,
-    cost: Money | None = None,
-    reason: str | None = None,
-    actor: str | None = None,
-    metadata: Mapping[str, Any] | None = None,
-    occurred_at: datetime | None = None,
-    link: str | None = None,
-) -> Command:
-    """A grant, checked; `key` may be one of Farthing's own."""
-    kind = catalog.credit_type(credit_type)
-    units = to_units(amount, kind.scale)
-    life = _life(expires)
-    if isinstance(priority, bool) or not isinstance(priority, int) or not 0 <= priority <= 1_000_000:
-        raise InvalidField(f"priority must be 0 to 1000000, not {priority!r}. Nothing was changed.", field="priority")
-    start = checks.instant("effective_at", effective_at)
-    said = checks.fingerprint(
-        "grant", kind.code, units,
-        source=source, expires=_said(life), effective_at=start, priority=priority, cost=_checked(cost),
-        occurred_at=checks.instant("occurred_at", occurred_at),
-    )  # fmt: skip
-    stamp = _stamp(
-        catalog, key, said, reason=reason, actor=actor, metadata=metadata, occurred_at=occurred_at, link=link
-    )
-
-    def rule(book: Book, stamp: Stamp, zone: str) -> Draft:
-        end = _end(life, kind, start or stamp.now, zone)
-        terms = lots.Terms(units, source, priority, start, end, *(cost or (0, None)))
-        return lots.grant(book, terms, stamp)
-
-    return Command(checks.account_id(account), kind, key, stamp, rule, new_account(catalog, account))
-
-
-def gift_command(catalog: Catalog, account: str, gift: Gift) -> Command:
-    """The sign-up gift of one credit type: its key makes it once per account, whatever the catalog says later."""
-    kind = catalog.credit_types[gift.credit_type]
-    key = f"{checks.OUR_KEYS}gift:{gift.credit_type}"
-    life = DEFAULT if gift.expires is None else _life(gift.expires)
-    stamp = _stamp(catalog, key, checks.fingerprint("gift", gift.credit_type, 0))
-
-    def rule(book: Book, stamp: Stamp, zone: str) -> Draft:
-        end = _end(life, kind, stamp.now, zone)
-        return lots.grant(book, lots.Terms(gift.amount, "gift", DEFAULT_PRIORITY, None, end), stamp)
-
-    return Command(account, kind, key, stamp, rule, new_account(catalog, account))
-
-
-def new_account(catalog: Catalog, account: str) -> Account:
-    """An account as it is made when nobody said more; `created_at` is set when it is written."""
-    return Account(account, catalog.time_zone, catalog.locale, EPOCH)
-
-
 def _stamp(
     catalog: Catalog,
     key: str,
@@ -201,48 +135,21 @@ def _stamp(
     actor: str | None = None,
     metadata: Mapping[str, Any] | None = None,
     occurred_at: datetime | None = None,
-    link: str | None = None,
 ) -> Stamp:
     return Stamp(
-        EPOCH, key, content, link, checks.text("operation", operation, most=200), checks.text("reason", reason),
+        EPOCH, key, content, None, checks.text("operation", operation, most=200), checks.text("reason", reason),
         checks.text("actor", actor, most=200), checks.metadata(metadata), catalog.version,
         checks.instant("occurred_at", occurred_at),
     )  # fmt: skip
 
 
-def _life(expires: Any) -> datetime | timedelta | Span | Literal[Default.DEFAULT] | None:
-    """`expires` understood: an instant, a length of time, None for never, or the default."""
-    if expires is DEFAULT:
-        return DEFAULT
-    if expires == NEVER:
-        return None
-    if isinstance(expires, str):
-        return span(expires)
-    if isinstance(expires, timedelta) and expires > timedelta():
-        return expires
-    if isinstance(expires, datetime) and expires.tzinfo is not None:
-        return checks.instant("expires", expires)
-    raise InvalidExpiry(
-        f"expires must be an aware datetime, a positive timedelta, a duration such as '30d' or NEVER, "
-        f"not {expires!r}. Nothing was changed. Leave it out for the credit type's default."
-    )
+def _checked_priority(priority: int) -> int:
+    if isinstance(priority, bool) or not isinstance(priority, int) or not 0 <= priority <= 1_000_000:
+        raise InvalidField(f"priority must be 0 to 1000000, not {priority!r}. Nothing was changed.", field="priority")
+    return priority
 
 
-def _said(life: Any) -> str | None:
-    if life is DEFAULT:
-        return None
-    return NEVER if life is None else repr(life)
-
-
-def _end(life: Any, kind: CreditType, start: datetime, zone: str) -> datetime | None:
-    if life is DEFAULT:
-        life = span(kind.expires) if kind.expires else None
-    if isinstance(life, Span):
-        return after(start, life, zone)
-    return start + life if isinstance(life, timedelta) else life
-
-
-def _checked(cost: Money | None) -> Money | None:
+def _checked_cost(cost: Money | None) -> Money | None:
     if cost is None:
         return None
     minor, currency = cost

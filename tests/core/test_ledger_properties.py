@@ -40,7 +40,7 @@ grants = st.builds(
     st.integers(0, 12),
     st.none() | st.integers(1, 40),
     st.sampled_from([10, 100]),
-    st.integers(0, 99),
+    st.sampled_from([0, 0, 1, 99]),
 )
 steps = st.lists(grants | st.builds(Deduct, st.integers(1, 60)) | st.builds(Wait, st.integers(0, 15)), max_size=40)
 

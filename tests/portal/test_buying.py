@@ -124,7 +124,7 @@ def test_a_price_that_changed_meanwhile_is_shown_before_anything_is_ordered(at: 
     at.credits.catalog = shop(STORE.replace('"9.90"', '"12.90"'))
     answer = ada.press(page, STARTER)
     assert answer.status_code == 409
-    assert "Nothing was ordered . The price changed while you were looking." in Page(answer.text).text
+    assert "Nothing was ordered. The price changed while you were looking." in Page(answer.text).text
     assert "Buy for $12.90" in Page(answer.text).text and "Code for support: price_changed" in Page(answer.text).text
     assert at.credits.orders("ada").data == []
 
@@ -266,5 +266,5 @@ price = { JPY = 1500, KWD = "1.250", USD = "0.30" }
 """
     with site(database_url, clock, text) as at, Customer(at, "ada") as customer:
         assert "about ¥214.29 each" in customer.see("/buy").text and "Buy for ¥1,500" in customer.see("/buy").text
-        assert "Buy for KWD\u00a01.250" in customer.get(f"{PREFIX}/buy?currency=KWD").text.replace("KWD1", "KWD\u00a01")
+        assert "Buy for KWD 1.250" in customer.see("/buy?currency=KWD").text
         assert "Buy for $0.30" in customer.see("/buy?currency=USD").text

@@ -7,7 +7,7 @@ import pytest
 import farthing
 from farthing import Credits, Money
 from farthing.errors import BalanceTooLarge, InsufficientCredits, InvalidExpiry, InvalidField, UnknownCreditType
-from tests.kit import Clock
+from tests.kit import START, Clock
 
 
 @pytest.mark.row("L2")
@@ -114,6 +114,33 @@ def test_every_deduction_says_which_lots_it_drew(credits: Credits):
     assert [(lot.id, lot.remaining) for lot in credits.lots("ada", "images")] == [("lot_images_2", 8)]
 
 
+@pytest.mark.row("L5")
+@pytest.mark.parametrize(
+    ("first", "then"),
+    [
+        ({"priority": 20}, {"priority": 30, "expires": "1d"}),
+        ({"expires": "5d", "cost": Money(100, "USD")}, {"expires": "6d"}),
+        ({"expires": "3000d"}, {"expires": "never"}),
+        ({"expires": "5d"}, {"expires": "5d", "cost": Money(100, "USD")}),
+        ({"cost": Money(100, "USD"), "effective_at": START}, {"cost": Money(1, "USD")}),
+        ({}, {}),
+    ],
+    ids=["priority", "soonest expiry", "never last", "unpaid before paid", "oldest", "number"],
+)
+@pytest.mark.parametrize("turned", [False, True], ids=["granted first", "granted last"])
+def test_each_step_of_the_burn_order_decides_where_those_before_it_are_equal(
+    credits: Credits, clock: Clock, first: dict, then: dict, turned: bool
+):
+    clock.move("1h")
+    if first == then:
+        turned = False
+    for name in ("then", "first") if turned else ("first", "then"):
+        terms = {"first": first, "then": then}[name]
+        credits.grant("ada", "images", 1, key=name, source="gift", **terms)
+    order = [credits.deduct("ada", "images", 1, key=f"d{number}").draws[0].lot for number in range(2)]
+    assert order == (["lot_images_2", "lot_images_1"] if turned else ["lot_images_1", "lot_images_2"])
+
+
 @pytest.mark.row("L1")
 def test_types_are_counted_apart_and_in_their_own_decimals(credits: Credits):
     credits.grant("ada", "chat", "5.25", key="g", source="gift")
@@ -123,7 +150,7 @@ def test_types_are_counted_apart_and_in_their_own_decimals(credits: Credits):
         credits.grant("ada", "video", 1, key="x", source="gift")
 
 
-@pytest.mark.row("L1", "L3")
+@pytest.mark.row("L1", "L3", "L10")
 def test_overdraft_goes_to_its_limit_and_the_next_grant_repays_first(credits: Credits):
     credits.grant("ada", "chat", 1, key="g1", source="gift")
     assert credits.deduct("ada", "chat", 6, key="d1").available == -5

@@ -54,8 +54,8 @@ def place(visit: Visit) -> Response:
             return_url=visit.outside("/orders/{order}"),
         )  # fmt: skip
     except Unavailable as error:
-        code = error.code if f"refusal.{error.code}" in ENGLISH else "unavailable"
-        return visit.show("unordered.html", 503, code=code, wanted=wanted)
+        text = error.code if f"unplaced.{error.code}" in ENGLISH else "unavailable"
+        return visit.show("unplaced.html", 503, text=text, code=error.code, wanted=wanted)
     except (Invalid, Refused) as error:
         return _shop(visit, visit.form, 422 if isinstance(error, Invalid) else 409, error.code)
     return visit.go(checkout.url or visit.url("order", order=checkout.order.id))

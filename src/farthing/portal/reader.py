@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from copy import copy
 from datetime import datetime
 from decimal import Decimal
@@ -16,6 +17,7 @@ from farthing.core.words import Words
 from farthing.portal.words import WORDS, language_for
 
 _UNITS = {"s": "second", "m": "minute", "h": "hour", "d": "day", "w": "week", "mo": "month", "y": "year"}
+_LETTER_BEFORE_DIGIT = re.compile(r"(?<=[^\W\d])(?=\d)")
 _SHOWN_MORE = 2  # decimals that a price for one is shown with beyond the currency's
 
 
@@ -97,7 +99,8 @@ class Reader:
         written = pattern.apply(
             abs(value), self.locale, currency=currency, currency_digits=False, decimal_quantization=False
         )
-        return f"−{written}" if value < 0 else written
+        apart = _LETTER_BEFORE_DIGIT.sub("\u00a0", written)
+        return f"−{apart}" if value < 0 else apart
 
 
 def _decimals(value: Decimal) -> int:

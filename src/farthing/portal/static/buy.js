@@ -24,18 +24,22 @@ for (const form of document.querySelectorAll("form[data-live]")) {
     }
   }
 
-  input.addEventListener("input", () => {
+  function changed() {
     const box = document.getElementById(form.dataset.live);
     // A price that is no longer what was typed must not be paid by mistake.
     box.setAttribute("aria-busy", "true");
     for (const button of box.querySelectorAll("button")) button.disabled = true;
     clearTimeout(timer);
     timer = setTimeout(show, PAUSE_MS);
-  });
+  }
+
+  input.addEventListener("input", changed);
   form.addEventListener("submit", (event) => {
     event.preventDefault();
     clearTimeout(timer);
     show();
   });
   form.querySelector("[data-without-script]").hidden = true;
+  // Somebody may have typed before this file arrived.
+  if (input.value !== input.defaultValue) changed();
 }
