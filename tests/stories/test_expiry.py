@@ -105,3 +105,14 @@ def test_a_clock_stepped_back_reorders_nothing(credits: Credits, clock: Clock):
     assert credits.balance("ada", "images").available == 1
     receipt = credits.deduct("ada", "images", 1, key="c")
     assert (receipt.available, receipt.recorded_at.date().isoformat()) == (0, "2026-01-03")
+
+
+@pytest.mark.row("L9")
+def test_what_begins_at_the_moment_something_else_ends_counts_first(credits: Credits, clock: Clock):
+    end = clock.now + timedelta(days=5)
+    credits.grant("ada", "images", 3, key="ends", source="gift", expires=end)
+    credits.grant("ada", "images", 4, key="begins", source="gift", effective_at=end)
+    clock.move("6d")
+    assert credits.deduct("ada", "images", 1, key="d").available == 3
+    told = [(line.kind, line.posted, line.pending, line.available) for line in reversed(credits.history("ada").data)]
+    assert told == [("grant", 3, 0, 3), ("grant", 7, 4, 3), ("expire", 4, 0, 4), ("deduct", 3, 0, 3)]

@@ -1,0 +1,68 @@
+"""What one batch decides is what its commands would come to one after another."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from itertools import count
+
+import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+from farthing import Credits
+from farthing.beat import Command, Outcome, decide
+from farthing.commands import NewLot, give
+from farthing.core import burn
+from farthing.core.book import Book, Draft, Stamp
+from farthing.core.calendar import span
+from tests.kit import Clock
+
+accounts = count()
+
+commands = st.lists(
+    st.tuples(st.just("grant"), st.integers(1, 9), st.sampled_from([50, 100, 200]), st.sampled_from(["1h", "2h", "5d"]))
+    | st.tuples(st.just("deduct"), st.integers(1, 90)),
+    min_size=1,
+    max_size=12,
+)
+
+
+def command(credits: Credits, account: str, number: int, step: tuple) -> Command:
+    kind = credits.catalog.credit_type("chat")
+    key = f"k{number}"
+    stamp = Stamp(credits.clock(), key, b"content")
+    if step[0] == "grant":
+        return give(credits.catalog, account, kind, NewLot(step[1], "gift", span(step[3]), None, step[2]), stamp)
+
+    def rule(book: Book, stamp: Stamp, zone: str) -> Draft:
+        return burn.deduct(book, step[1], stamp)
+
+    return Command(account, kind, key, stamp, rule)
+
+
+def told(credits: Credits, account: str) -> list[tuple]:
+    lines = credits.history(account, "chat", limit=500).data
+    return [(line.seq, line.kind, line.amount, line.available, line.draws, line.lot) for line in lines]
+
+
+@pytest.mark.row("L3", "L5")
+@given(st.lists(commands, min_size=1, max_size=3), st.booleans())
+@example(batches=[[("grant", 1, 200, "5d"), ("deduct", 75)]], many=True)
+@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+def test_together_or_one_by_one_is_the_same(credits: Credits, clock: Clock, batches: list[list[tuple]], many: bool):
+    together, alone = f"user{next(accounts)}", f"user{next(accounts)}"
+    for account in (together, alone):
+        first = [command(credits, account, 1000 + n, ("grant", 1, 100, "1d")) for n in range(90 if many else 1)]
+        credits.database.run(lambda session, first=first: decide(session, first, clock.now, wait=True))
+    number = count()
+    for batch in batches:
+        clock.move(timedelta(minutes=50))
+        numbered = [(next(number), step) for step in batch]
+        asked = [command(credits, together, *one) for one in numbered]
+        answers = credits.database.run(lambda session, asked=asked: decide(session, asked, clock.now, wait=True))
+        for one, answer in zip(numbered, answers, strict=True):
+            asked = [command(credits, alone, *one)]
+            [other] = credits.database.run(lambda session, asked=asked: decide(session, asked, clock.now, wait=True))
+            assert isinstance(answer, Outcome) == isinstance(other, Outcome)
+    assert told(credits, together) == told(credits, alone)
+    assert credits.verify(together).proved
