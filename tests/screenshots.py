@@ -19,6 +19,16 @@ from tests import browser as chromium
 from tests.kit import Clock
 from tests.portal.site import STORE, Site, site
 
+SHOP = (
+    STORE
+    + """
+[packages.talk]
+credit_type = "chat"
+credits = 50
+price = { USD = "5.00", EUR = "4.80" }
+name = "Long talk"
+"""
+)
 README_PICTURE = Path(__file__).parents[1] / "docs" / "portal.png"
 DESK, PHONE = (1280, 860), (390, 844)
 DAYS = 24
@@ -96,7 +106,7 @@ def main(folder: Path | None) -> None:
     with tempfile.TemporaryDirectory() as place, sync_playwright() as playwright:
         url = f"sqlite:///{place}/demo.db"
         farthing.migrate(url)
-        with site(url, clock, STORE) as at:
+        with site(url, clock, SHOP) as at:
             demo(at, clock)
             browser = playwright.chromium.launch(executable_path=chromium.find(), args=chromium.ARGUMENTS)
             if folder is None:

@@ -52,7 +52,7 @@ def test_come_in_see_the_gift_buy_pay_and_see_it_there(at: Site, ada: Page):
     buy_studio(ada)
     ada.get_by_role("button", name="Pay", exact=True).click()
     expect(ada.get_by_role("heading", name="550 Image credits added")).to_be_visible()
-    expect(ada.get_by_role("status")).to_contain_text("Your new balance: 560 Image credits")
+    expect(ada.get_by_role("main")).to_contain_text("Your new balance: 560 Image credits")
     ada.get_by_role("link", name="To your credits").click()
     expect(wallet(ada)).to_contain_text("560 available")
     assert at.credits.balance("ada", "images").available == 560

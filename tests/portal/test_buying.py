@@ -38,6 +38,7 @@ def test_any_amount_shows_its_price_line_by_line_without_a_script(ada: Customer)
     text = ada.see("/buy?credit_type=images&amount=750").text
     assert "490 × $0.10 $49.00 260 × $0.0775 $20.15 Total $69.15 Pay $69.15" in text
     assert "10 to 10,000, in steps of 10" in text
+    assert "Those beyond 490 cost $0.0775 each." in ada.see("/buy?credit_type=images&amount=100").text
 
 
 @pytest.mark.row("U2")
@@ -58,7 +59,7 @@ unit = "0.25"
     with site(database_url, clock, text) as at, Customer(at, "ada") as customer:
         text = customer.see("/buy?credit_type=images&amount=5").text
         assert "5 × $0.333 $1.665 Rounded $0.005 Total $1.67" in text
-        assert "From 100 on, each costs $0.25: that saves $8.30." in text
+        assert "With 100 or more, all of them cost $0.25 each: 100 save you $8.30." in text
         assert "Rounded −$0.002 Total $1.33" in customer.see("/buy?credit_type=images&amount=4").text
 
 
@@ -152,7 +153,9 @@ def test_a_price_that_changed_meanwhile_is_shown_before_anything_is_ordered(at: 
     ],
     ids=str,
 )
-def test_what_cannot_be_ordered_says_so_with_a_stable_code(at: Site, ada: Customer, other: dict, status: int, code: str):
+def test_what_cannot_be_ordered_says_so_with_a_stable_code(
+    at: Site, ada: Customer, other: dict, status: int, code: str
+):
     answer = ada.press(ada.see("/buy"), STARTER, **other)
     assert (answer.status_code, at.credits.orders("ada").data) == (status, [])
     assert f"Code for support: {code}" in Page(answer.text).text
@@ -247,7 +250,9 @@ def test_without_a_way_to_pay_prices_are_shown_and_nothing_can_be_ordered(at: Si
     assert len(page.forms) == 2  # signing out, and asking for a price
 
 
-@pytest.mark.parametrize(("scheme", "allowed"), [("https", "form-action 'self' https:;"), ("http", "'self' https: http:;")])
+@pytest.mark.parametrize(
+    ("scheme", "allowed"), [("https", "form-action 'self' https:;"), ("http", "'self' https: http:;")]
+)
 def test_a_form_may_lead_on_to_the_provider_and_only_on_this_page(at: Site, scheme: str, allowed: str):
     with Customer(at, "ada", base_url=f"{scheme}://shop.test") as customer:
         assert allowed in customer.get(f"{PREFIX}/buy").headers["content-security-policy"]

@@ -62,7 +62,9 @@ def test_a_decline_says_why_and_leads_on(at: Site, ada: Customer, order: OrderVi
     at.tell(order, "payment.failed", reason=reason)
     page = result(ada, order)
     assert f"The payment was declined {said}" in page.text and looks_again(page) is None
-    [again] = [given["href"] for tag, given in page.elements if tag == "a" and "package=studio" in given.get("href", "")]
+    [again] = [
+        given["href"] for tag, given in page.elements if tag == "a" and "package=studio" in given.get("href", "")
+    ]
     assert "Buy for $39.00" in ada.see(again.removeprefix(PREFIX)).text
     assert at.credits.balance("ada", "images").available == 10
 

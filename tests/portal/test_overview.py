@@ -36,7 +36,9 @@ def test_running_low_says_so_and_leads_to_buying(at: Site, ada: Customer):
     assert "Running low" not in ada.see("/").text
     at.credits.deduct("ada", "images", 1, key="nearly all")
     page = ada.see("/")
-    assert "Image credits Running low 1 available A tenth or less is left. Buy more before your work stops." in page.text
+    assert (
+        "Image credits Running low 1 available A tenth or less is left. Buy more before your work stops." in page.text
+    )
     assert ("a", {"class": "button primary", "href": "/account/credits/buy#images"}) in page.elements
 
 

@@ -168,6 +168,8 @@ def test_pages_that_do_not_exist_and_methods_that_are_not_meant_have_pages_too(a
     assert "There is no such page" in ada.see("/nowhere", 404).text
     assert ada.delete(f"{PREFIX}/history").status_code == 405
     assert ada.submit("/history", {}).status_code == 405
+    page = ada.see("/static/nowhere.css", 404)
+    assert ada.get(next(given["href"] for tag, given in page.elements if given.get("rel") == "stylesheet")).is_success
     for address in ("/history?type=nothing", "/history?cursor=nonsense", "/orders/%00", "/orders?cursor=%00"):
         ada.see(address, 404)
 
@@ -198,3 +200,10 @@ def test_it_mounts_under_any_prefix(at: Site, prefix: str):
         for tag, given in Page(page.text).elements:
             if address := given.get("href", "" if tag != "a" else "#"):
                 assert address.startswith("#") or client.get(address).status_code == 200
+
+
+def test_files_beside_the_pages_are_kept_for_good_only_in_the_version_that_was_asked_for(ada: Customer):
+    [sheet] = [given["href"] for _, given in ada.see("/").elements if given.get("rel") == "stylesheet"]
+    assert "immutable" in ada.get(sheet).headers["cache-control"]
+    for address in (sheet.partition("?")[0], f"{sheet}x"):
+        assert ada.get(address).headers["cache-control"] == "no-cache"

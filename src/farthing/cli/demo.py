@@ -155,7 +155,7 @@ def _say(shown: dict[str, Any]) -> None:
         ("sign-up gift", shown["gift"], "Ada opened her account"),
         ("bought", order["amount"] + order["bonus"], f"order {order['id']} is {order['status']}"),
         ("used", -shown["used"], f"by {CALLERS} callers at once, one credit each time"),
-        ("refused", shown["refused"], "callers, once nothing was left"),
+        ("refused", None, f"{shown['refused']} callers, once nothing was left"),
         ("left", shown["left"], ""),
     ]
     output.table(("what happened", "credits", ""), rows)

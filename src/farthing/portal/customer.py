@@ -75,8 +75,8 @@ class Item(NamedTuple):
 
 def enter(visit: Visit) -> Response:
     """The neutral page behind a signed link: it says nothing of the account, and does nothing."""
-    _link(visit, visit.query.get("link", ""))
-    return visit.show("enter.html", link=visit.query["link"])
+    link = _link(visit, visit.query.get("link", ""))
+    return visit.show("enter.html", link=visit.query["link"], reusable=link.reusable)
 
 
 def spend(visit: Visit) -> Response:

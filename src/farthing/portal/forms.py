@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl, quote, urlsplit
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
 MAX_BYTES = 16 * 1024
 MAX_FIELDS = 50
+ROOT = "farthing.portal.root"  # in a request's scope: the prefix that the portal is mounted under
 
 
 class Stopped(HTTPException):
@@ -36,6 +37,11 @@ async def read(request: Request) -> dict[str, str]:
         return dict(parse_qsl(body.decode(), keep_blank_values=True, max_num_fields=MAX_FIELDS, errors="strict"))
     except ValueError:
         raise Stopped("foreign_form", 400) from None
+
+
+def root(request: Request) -> str:
+    """The prefix that the portal is mounted under, as addresses say it; "" where there is none."""
+    return quote(request.scope[ROOT])
 
 
 def came_from_here(request: Request) -> bool:

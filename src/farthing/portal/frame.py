@@ -11,6 +11,7 @@ from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from farthing.portal.forms import ROOT
 from farthing.portal.visit import STATIC, Portal
 
 log = logging.getLogger("farthing")
@@ -42,6 +43,7 @@ class Frame:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
+        scope[ROOT] = scope.get("root_path", "")
         started = False
 
         async def framed(message: Message) -> None:

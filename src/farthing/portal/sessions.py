@@ -6,7 +6,6 @@ import hmac
 from collections.abc import Sequence
 from datetime import timedelta
 from hashlib import sha256
-from urllib.parse import quote
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -14,6 +13,7 @@ from starlette.responses import Response
 from farthing import tokens
 from farthing.credits import Credits
 from farthing.errors import TokenInvalid
+from farthing.portal.forms import root
 from farthing.tokens import Signer, Token
 
 COOKIE = "farthing_portal"
@@ -64,7 +64,7 @@ def _mac(secret: bytes, session: Token) -> str:
 
 
 def _path(request: Request) -> str:
-    return quote(request.scope.get("root_path", "")) or "/"
+    return root(request) or "/"
 
 
 def _secure(request: Request) -> bool:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from farthing.amounts import text, to_credits
 from farthing.catalog import Catalog
-from farthing.core.pricing import Package, bounds
+from farthing.core.pricing import Mode, Package, bounds
 from farthing.credits import Credits
 from farthing.errors import AmountOutOfRange, Invalid, Refused
 from farthing.portal.reader import Reader
@@ -28,6 +28,7 @@ class Offer(NamedTuple):
 class Counter(NamedTuple):
     """Any amount of a credit type: what may be asked for, what was, and its price or the code of what is wrong."""
 
+    mode: Mode
     minimum: Decimal
     maximum: Decimal | None
     step: Decimal
@@ -100,4 +101,4 @@ def _counter(credits: Credits, code: str, currency: str, query: Mapping[str, str
         refusal = error.code
     except (Invalid, Refused) as error:
         refusal = error.code if error.code == "total_too_small" else "invalid_amount"
-    return Counter(minimum, maximum, step, asked, quote, refusal)
+    return Counter(rule.mode, minimum, maximum, step, asked, quote, refusal)

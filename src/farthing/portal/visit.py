@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote, urlencode
+from urllib.parse import urlencode
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.concurrency import run_in_threadpool
@@ -105,6 +105,7 @@ class Visit:
         self.request = request
         self.session = session
         self.form = form
+        self.root = forms.root(request)
         self.now = portal.credits.clock()
         self.reader = self._reader()
 
@@ -117,11 +118,6 @@ class Visit:
     @property
     def query(self) -> Mapping[str, str]:
         return self.request.query_params
-
-    @property
-    def root(self) -> str:
-        """The prefix that the portal is mounted under."""
-        return quote(self.request.scope.get("root_path", ""))
 
     def url(self, name: str, query: Mapping[str, str | None] | None = None, **parts: str) -> str:
         """The address of a page, from the host on."""

@@ -3,6 +3,7 @@ const PAUSE_MS = 200;
 
 for (const form of document.querySelectorAll("form[data-live]")) {
   const input = form.elements.amount;
+  const box = document.getElementById(form.dataset.live);
   let timer;
   let asking = new AbortController();
 
@@ -17,7 +18,8 @@ for (const form of document.querySelectorAll("form[data-live]")) {
       const page = new DOMParser().parseFromString(await answer.text(), "text/html");
       const fresh = page.getElementById(form.dataset.live);
       if (!fresh) throw new Error("another page");
-      document.getElementById(form.dataset.live).replaceWith(fresh);
+      box.replaceChildren(...fresh.childNodes);
+      box.removeAttribute("aria-busy");
       history.replaceState(null, "", address.pathname + address.search);
     } catch (error) {
       if (error.name !== "AbortError") form.submit();
@@ -25,7 +27,6 @@ for (const form of document.querySelectorAll("form[data-live]")) {
   }
 
   function changed() {
-    const box = document.getElementById(form.dataset.live);
     // A price that is no longer what was typed must not be paid by mistake.
     box.setAttribute("aria-busy", "true");
     for (const button of box.querySelectorAll("button")) button.disabled = true;
