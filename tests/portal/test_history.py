@@ -10,6 +10,7 @@ from tests.portal.customer import Customer
 from tests.portal.site import PREFIX, Site
 
 
+@pytest.mark.row("U3")
 def test_an_entry_tells_which_credits_it_used_even_when_nothing_is_left_of_them(at: Site, ada: Customer, clock: Clock):
     clock.move("1d")
     ada.come_back()
@@ -20,6 +21,7 @@ def test_an_entry_tells_which_credits_it_used_even_when_nothing_is_left_of_them(
     assert "Taken from 10 from: Gift, Jan 1, 2026 2 from: Purchase, Jan 2, 2026" in text
 
 
+@pytest.mark.row("U3")
 def test_it_can_be_read_by_credit_type_and_its_address_says_so(at: Site, ada: Customer):
     at.credits.grant("ada", "chat", "1.5", key="c", source="promo")
     assert "Promotion" in ada.see("/history").text and "Gift" in ada.see("/history").text
@@ -28,6 +30,7 @@ def test_it_can_be_read_by_credit_type_and_its_address_says_so(at: Site, ada: Cu
     assert {"href": f"{PREFIX}/history?type=chat", "aria-current": "true"} in [given for _, given in only.elements]
 
 
+@pytest.mark.row("U3")
 def test_pages_follow_each_other_without_gaps_while_new_entries_arrive(at: Site, ada: Customer, clock: Clock):
     for number in range(60):
         clock.move("1m")
