@@ -28,6 +28,7 @@ COMMANDS: dict[str, dict[str, Callable[..., None]]] = {
         "doctor": doctor.doctor,
         "serve": serving.serve,
         "jobs": working.jobs,
+        "link": serving.link,
     },
     "Give and use up": {
         "open": writing.open_account,

@@ -1,4 +1,4 @@
-"""`farthing serve`."""
+"""`farthing serve | link`."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from typing import Annotated, Any
 import typer
 
 from farthing.cli import output
+from farthing.cli.arguments import AsJson
 from farthing.cli.starting import require_file
-from farthing.errors import NotReady
+from farthing.errors import NotReady, SettingsInvalid
 
 
 def serve(
@@ -33,3 +34,26 @@ def serve(
         server.serve(found, listening)
     except KeyboardInterrupt:
         output.note("Stopped; requests that were under way have been answered.")
+
+
+def link(
+    account: Annotated[str, typer.Argument(help="Whose portal it opens.", metavar="ACCOUNT")],
+    minutes: Annotated[int, typer.Option(min=1, max=1440, help="How long it works.")] = 15,
+    as_json: AsJson = False,
+) -> None:
+    """Make an address that signs ACCOUNT in to the portal, once. Whoever has it gets in: give it to nobody else."""
+    from datetime import timedelta
+
+    from farthing import portal, settings
+
+    found = settings.load()
+    if not found.secret:
+        raise SettingsInvalid(
+            "There is no secret to sign a link with. `farthing init` makes one, or set FARTHING_SECRET."
+        )
+    secrets = [one.get_secret_value() for one in found.secret]
+    url = portal.link(account, secrets, base_url=f"{found.public_url}/portal", life=timedelta(minutes=minutes))
+    if as_json:
+        output.document({"account": account, "url": url})
+    else:
+        output.say(url)
