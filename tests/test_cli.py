@@ -471,7 +471,7 @@ def test_an_unexpected_error_keeps_its_traceback(shop: Run, monkeypatch: pytest.
 
 def test_a_link_opens_the_portal_of_its_account(run: Run, monkeypatch: pytest.MonkeyPatch):
     assert run("link", "ada").code == 3
-    monkeypatch.setenv("FARTHING_SECRET", "a secret of thirty-two characters and more")
+    monkeypatch.setenv("FARTHING_SECRET", "a-secret-of-thirty-two-characters-and-more")
     monkeypatch.setenv("FARTHING_BASE_URL", "https://credits.example.com")
     told = json.loads(run("link", "ada", "--minutes", "5", "--json").out)
     assert told["account"] == "ada"

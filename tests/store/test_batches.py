@@ -15,6 +15,7 @@ from farthing.commands import NewLot, give
 from farthing.core import burn
 from farthing.core.book import Book, Draft, Stamp
 from farthing.core.calendar import span
+from farthing.store import sql
 from tests.kit import Clock
 
 accounts = count()
@@ -66,3 +67,17 @@ def test_together_or_one_by_one_is_the_same(credits: Credits, clock: Clock, batc
             assert isinstance(answer, Outcome) == isinstance(other, Outcome)
     assert told(credits, together) == told(credits, alone)
     assert credits.verify(together).proved
+
+
+def test_a_wallet_made_between_two_looks_is_waited_for(credits: Credits, monkeypatch: pytest.MonkeyPatch):
+    credits.grant("ada", "chat", 5, key="g", source="gift")
+    real, looks = sql.lock_wallets, count()
+
+    def late(session, asked, *, wait):
+        return {} if next(looks) == 0 else real(session, asked, wait=wait)
+
+    monkeypatch.setattr(sql, "lock_wallets", late)
+    asked = [command(credits, "ada", 1, ("deduct", 200))]
+    [answer] = credits.database.run(lambda session: decide(session, asked, credits.clock(), wait=True))
+    assert isinstance(answer, Outcome)
+    assert answer.entry.seq == 2
