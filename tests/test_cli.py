@@ -479,6 +479,31 @@ def test_a_link_opens_the_portal_of_its_account(run: Run, monkeypatch: pytest.Mo
     assert run("link", "a/b").code == 2
 
 
+def test_init_that_cannot_make_the_database_writes_nothing(run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("FARTHING_DATABASE_URL", "sqlite:///nofolder/a.db")
+    done = run("init")
+    assert (done.code, list(folder.iterdir())) == (3, [])
+    assert "There is no folder nofolder" in done.err
+
+
+def test_a_time_without_a_zone_says_how_to_write_it(shop: Run):
+    done = shop("grant", "ada", "images", "5", "--key", "k", "--expires", "2027-01-01")
+    assert done.code == 2
+    assert "Write it like 2027-01-01T00:00Z" in done.err
+
+
+def test_credits_for_later_are_said_to_be_pending(shop: Run):
+    done = shop(
+        "grant", "ada", "images", "5", "--key", "k", "--effective-at", "2999-01-01T00:00Z", "--expires", "never"
+    )
+    assert "0 available after it, 5 pending until" in done.out
+
+
+def test_what_an_open_account_keeps_is_said(shop: Run):
+    shop("open", "bob", "--locale", "en")
+    assert "--locale zh changed nothing" in shop("open", "bob", "--locale", "zh").err
+
+
 def test_help_and_version(run: Run):
     assert run("--version").out == f"farthing {farthing.__version__}\n"
     assert "Usage: farthing" in process("--help").out
@@ -489,7 +514,7 @@ def test_a_process_without_a_catalog_says_how_to_get_one(folder: Path, sqlite: A
     with sqlite.migrated() as url:
         ran = process("balance", "ada", FARTHING_DATABASE_URL=url)
     assert (ran.code, ran.out) == (3, "")
-    assert "farthing.toml cannot be read" in ran.err
+    assert "There is no farthing.toml" in ran.err
     assert "`farthing init` writes one" in ran.err
 
 

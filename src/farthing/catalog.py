@@ -77,10 +77,11 @@ def load(path: str | Path) -> Catalog:
     """
     try:
         text = Path(path).read_text("utf-8")
+    except FileNotFoundError:
+        raise CatalogInvalid(f"There is no {path}. `farthing init` writes one.", problems=["it is missing"]) from None
     except (OSError, UnicodeDecodeError) as error:
-        raise CatalogInvalid(
-            f"{path} cannot be read: {error}. `farthing init` writes one.", problems=[str(error)]
-        ) from None
+        why = "it is not UTF-8" if isinstance(error, UnicodeDecodeError) else error.strerror or str(error)
+        raise CatalogInvalid(f"{path} cannot be read: {why}.", problems=[why]) from None
     return parse(text, name=str(path))
 
 

@@ -10,7 +10,6 @@ from uuid_utils import uuid7
 
 from farthing.amounts import Amount, text, to_credits, to_units
 from farthing.beat import key_reused
-from farthing.commands import NEVER
 from farthing.core import checks
 from farthing.core.book import CreditType
 from farthing.core.payments import Order, status
@@ -99,7 +98,7 @@ def _draft(
     everything = text(to_credits(quoted.amount + quoted.bonus, kind.scale))
     return Order(
         pair[0], order_id, pair[1], content, kind.code, kind.scale, quoted.amount, quoted.bonus, quoted.package,
-        quoted.expires or kind.expires or NEVER, f"{everything} {kind.name}",
+        quoted.expires, f"{everything} {kind.name}",
         quoted.currency, quoted.subtotal_minor, quoted.discount_minor, quoted.total_minor, _working(quoted, kind),
         provider.name, provider.livemode, return_url and return_url.replace("{order}", order_id),
         quoted.catalog_version, now, now + ORDER_LIFE,

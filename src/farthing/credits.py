@@ -341,7 +341,8 @@ class Tx(Verbs):
         asked = new_account(self.catalog, checks.account_id(account))._replace(created_at=self._clock())
         if time_zone is not None:
             asked = asked._replace(time_zone=checks.zone(time_zone))
-        asked = asked._replace(locale=checks.text("locale", locale, most=35) or asked.locale)
+        if locale is not None:
+            asked = asked._replace(locale=checks.locale(locale))
         if not sql.read_accounts(self.session, [account]):
             sql.add_accounts(self.session, [asked])
         if self.catalog.switches["gifts"]:

@@ -84,7 +84,7 @@ def serve(settings: Settings, listening: socket.socket | None = None) -> None:
 
     bound = listening or listen(settings.host, settings.port)
     with bound:
-        config = uvicorn.Config(app(settings), server_header=False, timeout_graceful_shutdown=DRAIN_S)
+        config = uvicorn.Config(app(settings), server_header=False, access_log=False, timeout_graceful_shutdown=DRAIN_S)
         uvicorn.Server(config).run(sockets=[bound])
 
 

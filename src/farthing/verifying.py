@@ -11,6 +11,7 @@ import sqlalchemy as sa
 
 from farthing.core.audit import Audit, Wrong
 from farthing.core.book import CreditType, Debt, Lot
+from farthing.errors import NotFound
 from farthing.store import sql
 from farthing.store.database import Database, Session
 from farthing.store.dialects import Row
@@ -50,12 +51,17 @@ def verify(
 
     Args:
         progress: called with entries done and entries in all, now and then.
+    Raises:
+        NotFound: there is no such account, so there is nothing to prove.
     Returns:
         Report: `proved`, and for each wallet that is wrong the first fault (at most 1,000 wallets).
     """
     with database.reading() as session:
         total = _count(session, account) if progress else 0
-        return _verify(session, account, lambda done: progress(done, total) if progress else None)
+        report = _verify(session, account, lambda done: progress(done, total) if progress else None)
+        if account is not None and not report.wallets and not sql.read_accounts(session, [account]):
+            raise NotFound(f"There is no account {account!r}, so there is nothing to prove.")
+    return report
 
 
 def _verify(session: Session, account: str | None, progress: Callable[[int], None]) -> Report:

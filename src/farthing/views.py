@@ -253,8 +253,8 @@ class QuoteView(NamedTuple):
     ends so, else an exact Decimal in major units.
 
     `bonus` credits come on top of `amount`. `unit_price` is what one of them all costs, exact or to 12 decimals.
-    `lines` add up to the total; the last may be what rounding did. `expires` is the life of the credits: a duration,
-    "never", or None for the credit type's default.
+    `lines` add up to the total; the last may be what rounding did. `expires` is how long the credits last from
+    fulfilment on: a duration or "never".
     """
 
     credit_type: str
@@ -267,7 +267,7 @@ class QuoteView(NamedTuple):
     unit_price: Decimal
     lines: list[QuoteLineView]
     package: str | None
-    expires: str | None
+    expires: str
     catalog_version: str
     next_slab: NextSlabView | None
 

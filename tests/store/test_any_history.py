@@ -82,8 +82,7 @@ def test_any_history_is_exact(credits: Credits, clock: Clock, story: list[tuple]
         assert again == receipt
         assert again is not None
         assert again.replayed
-    report = verify(credits.database, account=account)
-    assert report.faults == []
+    assert not receipts or verify(credits.database, account=account).faults == []
     assert credits.expire() >= 0  # what time did since the last write is booked, so that entries and balances agree
     lines = credits.history(account, limit=500).data
     for balance in credits.balances(account):

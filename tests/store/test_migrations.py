@@ -74,7 +74,7 @@ def test_the_scale_of_a_type_is_fixed_by_its_first_entry(database_url: str, cloc
         farthing.open(database_url, catalog=shop(finer))
 
 
-@pytest.mark.parametrize("url", ["nonsense", "mysql://x/y", "", "sqlite"])
+@pytest.mark.parametrize("url", ["nonsense", "mysql://x/y", "", "sqlite", "sqlite://app.db"])
 def test_a_url_nobody_understands_is_refused(url: str):
     with pytest.raises(SettingsInvalid):
         farthing.open(url, catalog=shop())

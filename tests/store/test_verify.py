@@ -6,6 +6,7 @@ import pytest
 
 import farthing
 from farthing import Credits, Money
+from farthing.errors import NotFound
 from farthing.verifying import verify
 from tests.kit import Clock, shop
 
@@ -112,3 +113,11 @@ def test_the_first_wrong_entry_is_named(shop_with_a_past: Credits):
     plant(shop_with_a_past, f"UPDATE farthing_entries SET amount = amount + 1 {ADA} AND seq >= 3")
     [fault] = verify(shop_with_a_past.database).faults
     assert fault.wrong.startswith("entry 3: its seal is")
+
+
+@pytest.mark.row("L14")
+def test_nothing_is_proved_of_an_account_that_does_not_exist(shop_with_a_past: Credits):
+    with pytest.raises(NotFound, match="nothing to prove"):
+        verify(shop_with_a_past.database, account="adda")
+    shop_with_a_past.open_account("eve")
+    assert verify(shop_with_a_past.database, account="eve").proved

@@ -98,3 +98,9 @@ def test_words_that_cannot_be_stored_are_refused_before_anything_is_written(cred
         with pytest.raises(InvalidField, match="Nothing was changed"):
             credits.grant("ada", "images", 1, key="k", source="gift", **field)  # pyright: ignore
     assert credits.history("ada").data == []
+
+
+@pytest.mark.parametrize("locale", ["klingon!", "", "english please", "e", 7, "zh_\u4e2d"])
+def test_a_locale_that_is_no_language_tag_is_refused(credits: Credits, locale: object):
+    with pytest.raises(InvalidField, match="language tag"):
+        credits.open_account("ada", locale=locale)  # pyright: ignore

@@ -34,19 +34,25 @@ OccurredAt = Annotated[
 
 
 def instant(option: str, said: str | None) -> datetime | None:
-    """The time that an option says. One without a zone is left to the verb, which refuses it.
+    """The time that an option says.
 
     Raises:
-        InvalidField: not a time.
+        InvalidField: not a time, or one without a zone, which could mean any.
     """
     if said is None:
         return None
     try:
-        return datetime.fromisoformat(said)
+        at = datetime.fromisoformat(said)
     except ValueError:
         raise InvalidField(
             f"{option} is {said!r}, not a time. Nothing was changed. Write it like 2026-01-31T12:00Z.", field=option
         ) from None
+    if at.tzinfo is None:
+        raise InvalidField(
+            f"{option} is {said!r}, which has no time zone. Nothing was changed. Write it like {at:%Y-%m-%dT%H:%M}Z.",
+            field=option,
+        )
+    return at
 
 
 def json_object(said: str | None) -> dict[str, Any] | None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import signal
+import sys
 import tempfile
 import threading
 import time
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
 
 CALLERS = 64
 START_TIMEOUT_S = 30
+ENDED = 143  # as a shell says of a program ended by SIGTERM
 _VISIT = re.compile(r'name="visit" value="([0-9a-f]+)"')
 
 
@@ -40,6 +43,7 @@ def demo(
     from farthing import server
     from farthing.settings import Settings
 
+    signal.signal(signal.SIGTERM, _end)
     with tempfile.TemporaryDirectory(prefix="farthing-demo-") as folder:
         listening = server.listen("127.0.0.1", 0 if once else port)
         catalog = Path(copy(DEMO_CATALOG, folder))
@@ -49,6 +53,8 @@ def demo(
         )  # fmt: skip
         with _serving(settings, listening) as credits:
             shown = _tell(credits, settings)
+            if not once:
+                shown["links"] = _links(credits, settings)
             if as_json:
                 output.document(shown)
             else:
@@ -56,8 +62,11 @@ def demo(
             if not shown["proved"]:
                 raise Corrupt("The demo's books do not add up. This is a bug in Farthing: please report it.")
             if not once:
-                _say_links(credits, settings)
                 threading.Event().wait()
+
+
+def _end(*_: object) -> None:
+    sys.exit(ENDED)  # so that the throw-away folder goes too
 
 
 @contextmanager
@@ -161,9 +170,13 @@ def _say(shown: dict[str, Any]) -> None:
     output.table(("what happened", "credits", ""), rows)
     verdict = "Proved" if shown["proved"] else "NOT PROVED"
     output.say(f"{verdict}: {shown['entries']} entries rebuild every balance of {shown['wallets']} wallets.")
+    for name, link in shown.get("links", {}).items():
+        output.say(f"{name + ':':15} {link}")
+    if "links" in shown:
+        output.say("Ctrl-C ends it; the database goes with it.")
 
 
-def _say_links(credits: Credits, settings: Settings) -> None:
+def _links(credits: Credits, settings: Settings) -> dict[str, str]:
     from datetime import timedelta
 
     from farthing import keys, portal
@@ -171,13 +184,12 @@ def _say_links(credits: Credits, settings: Settings) -> None:
     _, secret = keys.create(credits, "demo visitor", ["admin"])
     secrets = [one.get_secret_value() for one in settings.secret]
     where = f"{settings.public_url}/portal"
-    life = timedelta(hours=12)
-    output.say("")
-    for account in ("ada", "bob"):
-        enter = portal.link(account, secrets, base_url=where, life=life, reusable=True)
-        output.say(f"Portal as {account}:  {enter}")
-    output.say(f"API:            {settings.public_url}/v1/openapi.json")
-    output.say(
-        f"                curl -H 'Authorization: Bearer {secret}' {settings.public_url}/v1/accounts/ada/balances"
-    )
-    output.say("Ctrl-C ends it; the database goes with it.")
+    enter = {
+        f"Portal as {account}": portal.link(account, secrets, base_url=where, life=timedelta(hours=12), reusable=True)
+        for account in ("ada", "bob")
+    }
+    balances = f"{settings.public_url}/v1/accounts/ada/balances"
+    return enter | {
+        "API": f"{settings.public_url}/v1/openapi.json",
+        "Try": f"curl -H 'Authorization: Bearer {secret}' {balances}",
+    }

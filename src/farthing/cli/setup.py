@@ -24,6 +24,8 @@ Next:
   farthing deduct ada images 3 --key first-render    use some of it up
   farthing balance ada                               see what is left
   farthing doctor                                    ask whether all is well
+  farthing serve                                     the HTTP API, the portal and the jobs
+  farthing link ada                                  Ada's way in to the portal
 Say what you sell in {catalog}; `farthing catalog check` finds its mistakes."""
 
 Mode = Annotated[
@@ -45,6 +47,7 @@ def init(mode: Mode = None, as_json: AsJson = False) -> None:
     from farthing import catalog, settings
 
     found = settings.load()
+    _require_reach(found)
     steps = [_write_catalog(found.catalog)]
     catalog.load(found.catalog)
     steps += _write_secret(found)
@@ -122,6 +125,26 @@ def _make_database(settings: Settings, mode: str | None) -> list[Step]:
             Step("journal", journal != journal_before, f"{journal} mode, in which readers do not wait for the writer")
         )
     return steps
+
+
+def _require_reach(settings: Settings) -> None:
+    """Nothing, where the database can be made: asked before anything is written.
+
+    Raises:
+        NotReady: there is no folder for the file. DatabaseUnreachable: the server does not answer.
+    """
+    from farthing.store import migrations
+    from farthing.store.database import Database
+
+    file = settings.database_file
+    if file is None:
+        database = Database(settings.database_url)
+        try:
+            migrations.version(database)
+        finally:
+            database.close()
+    elif not file.parent.is_dir():
+        raise NotReady(f"There is no folder {file.parent} for the database. Nothing was changed. Make it first.")
 
 
 def _settled(database: Database, asked: str | None) -> str:

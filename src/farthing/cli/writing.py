@@ -41,6 +41,9 @@ def open_account(
     if as_json:
         output.document(made._asdict() | {"balances": balances})
         return
+    for option, asked, kept in (("--time-zone", time_zone, made.time_zone), ("--locale", locale, made.locale)):
+        if asked not in (None, kept):
+            output.note(f"{option} {asked} changed nothing: an account that exists keeps its {kept}.")
     output.say(f"{made.account} is open since {output.words(made.created_at)} ({made.time_zone}, {made.locale}).")
     output.table(["credit type", "available"], [(balance.credit_type, balance.available) for balance in balances])
 
@@ -135,7 +138,10 @@ def _tell(receipt: Any, as_json: bool, done: str) -> None:
         output.document(receipt.as_dict())
         return
     amount = f"{text(abs(receipt.amount))} {receipt.credit_type}"
+    later = receipt.kind == "grant" and receipt.effective_at > receipt.recorded_at
+    pending = f", {text(receipt.amount)} pending until {output.words(receipt.effective_at)}" if later else ""
     before = f"Already done on {output.words(receipt.recorded_at)}, nothing changed now: " if receipt.replayed else ""
     output.say(
-        f"{before}{done.format(amount)} {receipt.account}; {text(receipt.available)} available after it ({receipt.id})."
+        f"{before}{done.format(amount)} {receipt.account}; {text(receipt.available)} available after it{pending} "
+        f"({receipt.id})."
     )

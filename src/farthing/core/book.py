@@ -35,6 +35,11 @@ class CreditType(NamedTuple):
     expires: str | None = None  # default life of a lot, e.g. "30d"; None is never
     overdraft_limit: int = 0
 
+    @property
+    def life(self) -> str:
+        """How long its credits last where nothing else is said: a duration or "never"."""
+        return self.expires or "never"
+
 
 class Lot(NamedTuple):
     """Credits that arrived together. `remaining` includes what is `held`; `cost_minor` is money paid for `amount`."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import unicodedata
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -17,6 +18,7 @@ MAX_KEY_BYTES = 200
 MAX_TEXT_BYTES = 1000
 MAX_METADATA_BYTES = 8192
 OUR_KEYS = "farthing:"
+_LOCALE = re.compile(r"[A-Za-z]{2,3}([-_][A-Za-z0-9]{2,8}){0,3}", re.ASCII)
 
 
 def account_id(account: str) -> str:
@@ -93,6 +95,19 @@ def zone(name: str) -> str:
         raise InvalidField(
             f"{_shown(name)} is not an IANA time zone such as Europe/Berlin. Nothing was changed.", field="time_zone"
         ) from None
+
+
+def locale(tag: str) -> str:
+    """A language tag such as "en", "zh" or "pt-BR" (BCP 47), as given.
+
+    Raises:
+        InvalidField: anything else.
+    """
+    if not isinstance(tag, str) or not _LOCALE.fullmatch(tag):
+        raise InvalidField(
+            f"{_shown(tag)} is not a language tag such as en, zh or pt-BR. Nothing was changed.", field="locale"
+        )
+    return tag
 
 
 def instant(field: str, at: datetime | None) -> datetime | None:

@@ -108,7 +108,7 @@ class Quote(NamedTuple):
 
     `amount` credits are paid for and `bonus` credits come on top. `unit_price` is what one of them all costs, in major
     units and before rounding: exact where 12 decimals can say it, else the nearest such decimal; only for showing.
-    `expires` is as in `Package`.
+    `expires` is how long the credits last from fulfilment on: a duration or "never".
     """
 
     credit_type: str
@@ -121,7 +121,7 @@ class Quote(NamedTuple):
     unit_price: Decimal
     lines: tuple[QuoteLine, ...]
     package: str | None
-    expires: str | None
+    expires: str
     catalog_version: str
     next_slab: NextSlab | None
 
@@ -151,7 +151,7 @@ def quote_amount(rule: PriceRule, kind: CreditType, amount: int, currency: str, 
         )
     return Quote(
         kind.code, amount, 0, currency, total, 0, total, per_credit(exact_total, amount, kind.scale),
-        (*working, *_rounding(exact_total, total, currency)), None, None, catalog_version,
+        (*working, *_rounding(exact_total, total, currency)), None, kind.life, catalog_version,
         _next_slab(rule, slabs, kind.scale, amount, currency),
     )  # fmt: skip
 
@@ -184,7 +184,8 @@ def quote_package(
     line = QuoteLine("package", None, None, package.credits, None, price)
     return Quote(
         kind.code, package.credits, package.bonus, currency, minor, 0, minor,
-        per_credit(price, package.credits + package.bonus, kind.scale), (line,), package.code, package.expires,
+        per_credit(price, package.credits + package.bonus, kind.scale), (line,), package.code,
+        package.expires or kind.life,
         catalog_version, None,
     )  # fmt: skip
 

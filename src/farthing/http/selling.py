@@ -37,6 +37,7 @@ class SoldType(BaseModel):
     code: str
     name: str
     scale: int = Field(description="Decimals a credit can be split into.")
+    expires: str = Field(description='How long its credits last where nothing else is said: a duration or "never".')
 
 
 class SoldPackage(BaseModel):
@@ -50,7 +51,7 @@ class SoldPackage(BaseModel):
     bonus: Number = Field(description="What comes on top, unpaid.")
     prices: dict[str, Minor] = Field(description="By ISO 4217 currency, in whole minor units.")
     popular: bool
-    expires: str | None = Field(description='A duration, "never", or null for the credit type\'s default.')
+    expires: str = Field(description='How long they last from fulfilment on: a duration or "never".')
     plans: list[str] = Field(description="Only their subscribers may buy it; empty: everyone.")
 
 
@@ -146,7 +147,7 @@ class Quote(BaseModel):
     unit_price: Money = Field(description="For one of all credits, exact or to 12 decimals; only for showing.")
     lines: list[QuotedLine] = Field(description="They add up to the total.")
     package: str | None
-    expires: str | None
+    expires: str = Field(description='How long they last from fulfilment on: a duration or "never".')
     catalog_version: str
     next_slab: NextSlab | None
 
@@ -233,7 +234,10 @@ async def show_catalog(request: Request, asked: Annotated[ShopAsked, Query()]) -
     catalog = ledger(request).credits.catalog
     selling = catalog.switches["selling"]
     kinds = catalog.credit_types.values()
-    types = [{"code": kind.code, "name": _said(kind.name, asked), "scale": kind.scale} for kind in kinds]
+    types = [
+        {"code": kind.code, "name": _said(kind.name, asked), "scale": kind.scale, "expires": kind.life}
+        for kind in kinds
+    ]
     packages = [_package(catalog, one, asked) for one in catalog.packages.values() if selling and not one.disabled]
     prices = [_price(catalog, rule) for rule in catalog.prices.values() if selling]
     return Exact(
@@ -313,7 +317,8 @@ async def show_order(request: Request, account: AccountId, order: str) -> Exact:
 
 
 def _package(catalog: Catalog, package: Package, asked: ShopAsked) -> dict[str, Any]:
-    scale = catalog.credit_types[package.credit_type].scale
+    kind = catalog.credit_types[package.credit_type]
+    scale = kind.scale
     return {
         "code": package.code,
         "credit_type": package.credit_type,
@@ -323,7 +328,7 @@ def _package(catalog: Catalog, package: Package, asked: ShopAsked) -> dict[str, 
         "bonus": to_credits(package.bonus, scale),
         "prices": package.prices,
         "popular": package.popular,
-        "expires": package.expires,
+        "expires": package.expires or kind.life,
         "plans": package.plans,
     }
 

@@ -237,7 +237,7 @@ class Database:
             ),
             "lost": DatabaseUnreachable(
                 f"The database at {self.url.render_as_string()} does not answer ({_first_line(cause)}). "
-                "Nothing was changed. Check that it runs and that the URL is right, then try again."
+                f"Nothing was changed. {self.dialect.remedy}, then try again."
             ),
             "missing": NotMigrated(
                 "The database lacks Farthing's tables or has older ones. Nothing was changed. Run `farthing migrate`."

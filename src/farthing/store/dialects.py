@@ -66,6 +66,7 @@ class SQLite:
     begin = "BEGIN IMMEDIATE"
     begin_reading = "BEGIN"
     locks_rows = False
+    remedy = "Check that the file's folder exists and that you may read and write there"
     shared = exclusive = ""  # a transaction that writes is alone
 
     def __init__(self, url: URL) -> None:
@@ -166,6 +167,7 @@ class PostgreSQL:
     begin = None  # psycopg begins with the first statement
     begin_reading = None
     locks_rows = True
+    remedy = "Check that it runs and that the URL is right"
     shared = "FOR SHARE"
     exclusive = "FOR UPDATE"
     memory = False
@@ -306,6 +308,10 @@ def parse_url(url: str | URL) -> tuple[URL, Dialect]:
         ) from None
     backend = parsed.get_backend_name()
     if backend == "sqlite":
+        if parsed.host:
+            raise SettingsInvalid(
+                f'The path of an SQLite file comes after three slashes: write "sqlite:///{parsed.host}".'
+            )
         return parsed.set(drivername="sqlite"), SQLite(parsed)
     if backend in ("postgresql", "postgres"):
         if find_spec("psycopg") is None:
