@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from decimal import Decimal
 from itertools import count
 
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+import farthing
 from farthing import Credits
 from farthing.beat import Command, Outcome, decide
 from farthing.commands import NewLot, give
@@ -16,7 +19,7 @@ from farthing.core import burn
 from farthing.core.book import Book, Draft, Stamp
 from farthing.core.calendar import span
 from farthing.store import sql
-from tests.kit import Clock
+from tests.kit import Clock, shop
 
 accounts = count()
 
@@ -78,6 +81,26 @@ def test_a_wallet_made_between_two_looks_is_waited_for(credits: Credits, monkeyp
 
     monkeypatch.setattr(sql, "lock_wallets", late)
     asked = [command(credits, "ada", 1, ("deduct", 200))]
-    [answer] = credits.database.run(lambda session: decide(session, asked, credits.clock(), wait=True))
+    [answer] = credits.database.run(lambda session, asked=asked: decide(session, asked, credits.clock(), wait=True))
     assert isinstance(answer, Outcome)
     assert answer.entry.seq == 2
+
+
+def test_wallets_are_locked_in_byte_order_whoever_names_them_how(postgresql, caplog: pytest.LogCaptureFixture):
+    """Two who lock the same wallets in different orders wait for each other for ever: a deadlock, and a retry."""
+    caplog.set_level("INFO", logger="farthing")
+    names = ["a", "B", "c", "\u00e9", "Z", "_"]
+    with postgresql.migrated() as url, farthing.open(url, catalog=shop()) as credits:
+        for name in names:
+            credits.grant(name, "chat", 5000, key="g", source="gift")
+
+        def take(thread: int) -> None:
+            for turn in range(60):
+                order = names if thread % 2 else names[::-1]
+                asked = [command(credits, name, thread * 1000 + turn, ("deduct", 1)) for name in order]
+                credits.database.run(lambda session, asked=asked: decide(session, asked, credits.clock(), wait=True))
+
+        with ThreadPoolExecutor(4) as threads:
+            list(threads.map(take, range(4)))
+        assert {credits.balance(name, "chat").available for name in names} == {Decimal("4997.60")}
+    assert "tried again" not in caplog.text

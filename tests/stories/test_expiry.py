@@ -97,6 +97,13 @@ def test_a_balance_says_what_expires_when(credits: Credits, clock: Clock):
     )
 
 
+@pytest.mark.row("L11")
+def test_what_was_used_of_a_lot_is_not_said_to_expire(credits: Credits):
+    credits.grant("ada", "images", 5, key="g", source="gift", expires="10d")
+    credits.deduct("ada", "images", 3, key="d")
+    assert [soon.amount for soon in credits.balance("ada", "images").expiring] == [2]
+
+
 def test_a_clock_stepped_back_reorders_nothing(credits: Credits, clock: Clock):
     credits.grant("ada", "images", 5, key="a", source="gift", expires="1d")
     clock.move("2d")

@@ -53,8 +53,7 @@ def share_accounts(session: Session, ids: Iterable[str]) -> None:
 
 def lock_wallets(session: Session, asked: Sequence[Wallet], *, wait: bool) -> dict[Wallet, Row]:
     """The wallets' rows under lock, in byte order; without `wait`, only those that nobody else holds."""
-    ordered = sorted(asked, key=lambda wallet: (wallet[0].encode(), wallet[1].encode()))
-    return {(row[0], row[1]): row for row in session.dialect.lock_rows(session, wallets, ordered, wait=wait)}
+    return {(row[0], row[1]): row for row in session.dialect.lock_rows(session, wallets, asked, wait=wait)}
 
 
 def read_wallets(session: Session, asked: Sequence[Wallet]) -> dict[Wallet, Row]:
