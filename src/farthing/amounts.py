@@ -115,9 +115,9 @@ def to_credits(units: int, scale: int) -> Decimal:
     """Smallest units as credits: with scale 2, 525 is Decimal("5.25"); whole numbers carry no decimals."""
     if not scale:
         return Decimal(units)
-    value = Decimal(units).scaleb(-scale)
+    value = EXACT.scaleb(Decimal(units), -scale)
     whole = value.to_integral_value()
-    return whole if whole == value else value.normalize()
+    return whole if whole == value else value.normalize(EXACT)
 
 
 def decimals_of(currency: str) -> int:

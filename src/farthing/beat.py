@@ -63,26 +63,17 @@ class _Page(NamedTuple):
     drafts: list[Draft]
 
 
-def decide(
-    session: Session, commands: Sequence[Command], now: datetime, *, wait: bool, making: bool = True
-) -> list[Answer]:
+def decide(session: Session, commands: Sequence[Command], now: datetime, *, wait: bool) -> list[Answer]:
     """Locks, reads, decides and writes `commands`, each seeing those before it.
 
-    Args:
-        wait: for wallets that somebody else holds; otherwise their commands are left out, and a new wallet that
-            somebody else is making raises DatabaseBusy after a moment: decide again without `making`.
-        making: off leaves out all commands on wallets that do not exist yet.
     Returns:
-        For each command its outcome, its refusal, or None where it was left out.
+        For each command its outcome, its refusal, or None where somebody else holds its wallet and `wait` is off.
     """
     types = {command.credit_type.code: command.credit_type for command in commands}
     asked = {command.wallet: command for command in commands}
     rows, busy = _lock(session, list(asked), wait=wait)
+    sql.require_scales(session, [types[code] for code in sorted({wallet[1] for wallet in rows})])
     missing = [wallet for wallet in asked if wallet not in rows and wallet not in busy]
-    if not making:
-        busy, missing = busy | set(missing), []
-    if missing and not wait:
-        session.dialect.hurry(session)
     opening = {one.account for one in commands if one.opens or one.wallet in missing}
     accounts = sql.read_accounts(session, sorted(opening)) if opening else {}
     keys = {(one.account, one.key) for one in commands if one.wallet not in busy}
@@ -94,10 +85,16 @@ def decide(
         before |= sql.read_books(session, {w: row for w, row in rows.items() if w not in whole}, types)
         before |= sql.read_books(session, {w: rows[w] for w in whole}, types, whole=True)
         page = _Page(now, dict(before), dict(accounts), dict(known), ordered, [])
-        try:
-            answers = [None if one.wallet in busy else _answer(page, one) for one in commands]
-        except _ReadWhole as wanted:
-            whole.add(wanted.wallet)
+        wanted: set[Wallet] = set()
+        answers: list[Answer] = []
+        for one in commands:
+            try:
+                skipped = one.wallet in busy or one.wallet in wanted
+                answers.append(None if skipped else _answer(page, one))
+            except _ReadWhole:
+                wanted.add(one.wallet)
+        if wanted:
+            whole |= wanted
             continue
         sql.add_accounts(session, [one for one in page.accounts.values() if one.account not in accounts])
         made = {(one.account, one.key) for one in commands if one.wallet in missing}

@@ -12,7 +12,7 @@ from farthing.catalog import Catalog, Gift
 from farthing.core import checks, lots
 from farthing.core.book import DEFAULT_PRIORITY, Book, CreditType, Draft, Stamp
 from farthing.core.calendar import EPOCH, Span, after, span
-from farthing.errors import InvalidExpiry
+from farthing.errors import InvalidExpiry, InvalidField
 from farthing.store.sql import Account
 
 NEVER = "never"
@@ -56,11 +56,16 @@ def give(catalog: Catalog, account: str, kind: CreditType, lot: NewLot, stamp: S
 
 def give_gift(catalog: Catalog, account: str, gift: Gift) -> Command:
     """The sign-up gift of one credit type: its key makes it once per account, whatever the catalog says later."""
-    key = f"{checks.OUR_KEYS}gift:{gift.credit_type}"
+    key = gift_key(gift.credit_type)
     content = checks.fingerprint("gift", gift.credit_type, 0)
     lot = NewLot(gift.amount, "gift", DEFAULT if gift.expires is None else life(gift.expires))
     stamp = Stamp(EPOCH, key, content, catalog_version=catalog.version)
     return give(catalog, account, catalog.credit_types[gift.credit_type], lot, stamp)
+
+
+def gift_key(credit_type: str) -> str:
+    """The key that a credit type's sign-up gift has in every account."""
+    return f"{checks.OUR_KEYS}gift:{credit_type}"
 
 
 def new_account(catalog: Catalog, account: str) -> Account:
@@ -102,4 +107,11 @@ def _end(life: Life, kind: CreditType, start: datetime, zone: str) -> datetime |
         life = span(kind.expires) if kind.expires else None
     if isinstance(life, Span):
         return after(start, life, zone)
-    return start + life if isinstance(life, timedelta) else life
+    return _added(start, life) if isinstance(life, timedelta) else life
+
+
+def _added(start: datetime, life: timedelta) -> datetime:
+    try:
+        return checks.instant("expires", start + life) or start
+    except (OverflowError, InvalidField):
+        raise InvalidExpiry("The duration ends beyond the year 9000. Nothing was changed. Say NEVER instead.") from None

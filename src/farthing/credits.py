@@ -111,7 +111,8 @@ class Credits(Verbs):
         Raises:
             InvalidAccount, InvalidField: an argument cannot be used.
         """
-        return self.run(lambda tx: tx.open_account(account, time_zone=time_zone, locale=locale))
+        known = self._read(lambda session: reading.opened(session, self.catalog, checks.account_id(account)))
+        return known or self.run(lambda tx: tx.open_account(account, time_zone=time_zone, locale=locale))
 
     def account(self, account: str) -> Account:
         """The account as it was opened.

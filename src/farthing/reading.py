@@ -10,11 +10,14 @@ from heapq import merge
 from itertools import islice
 
 from farthing.amounts import to_credits
+from farthing.catalog import Catalog
+from farthing.commands import gift_key
 from farthing.core.book import Book, CreditType
 from farthing.core.lots import settle
 from farthing.errors import InvalidField
 from farthing.store import sql
 from farthing.store.database import Session
+from farthing.store.sql import Account
 from farthing.store.tables import entries
 from farthing.store.tables import lots as lots_table
 from farthing.views import Balance, Expiring, Line, LotView, Page, lot_view
@@ -25,6 +28,7 @@ MAX_PAGE = 500
 def books(session: Session, account: str, types: Sequence[CreditType], now: datetime) -> list[Book]:
     """The account's wallets as they stand at `now`, zeros where there is none; lots only where time changes any."""
     rows = sql.read_wallets(session, [(account, kind.code) for kind in types])
+    sql.require_scales(session, [kind for kind in types if (account, kind.code) in rows])
     by_code = {kind.code: kind for kind in types}
     moving = {wallet: row for wallet, row in rows.items() if row[9] is not None}
     still = {wallet: row for wallet, row in rows.items() if row[9] is None}
@@ -38,6 +42,14 @@ def spendable_book(session: Session, account: str, kind: CreditType, now: dateti
     if book.seal or sql.read_accounts(session, [account]):
         return book
     return book._replace(credit_type=kind._replace(overdraft_limit=0))
+
+
+def opened(session: Session, catalog: Catalog, account: str) -> Account | None:
+    """The account, where it exists and has had all its sign-up gifts: then opening it has nothing to write or lock."""
+    found = sql.read_accounts(session, [account]).get(account)
+    gifts = catalog.gifts if catalog.switches["gifts"] else ()
+    keys = [(account, gift_key(gift.credit_type)) for gift in gifts]
+    return found if found and len(sql.read_keys(session, keys)) == len(keys) else None
 
 
 def balance(book: Book) -> Balance:

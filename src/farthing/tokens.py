@@ -40,10 +40,12 @@ class Signer:
     """Makes tokens and reads them.
 
     Raises:
-        SettingsInvalid: there is no secret, or one is shorter than 32 bytes.
+        SettingsInvalid: there is no secret, one is shorter than 32 bytes, or it is a text instead of a list of them.
     """
 
     def __init__(self, secrets: Sequence[str]) -> None:
+        if isinstance(secrets, str):
+            raise SettingsInvalid("`secret` is one text. Nothing was started. Give a list: [secret].")
         if not secrets or min(len(secret.encode()) for secret in secrets) < MIN_SECRET_BYTES:
             raise SettingsInvalid(
                 f"Links and sessions need a secret of at least {MIN_SECRET_BYTES} bytes. Nothing was started. "

@@ -73,8 +73,8 @@ class Verbs(ABC):
             )
         kind = self.catalog.credit_type(credit_type)
         lot = NewLot(
-            to_units(amount, kind.scale), source, life(expires), checks.instant("effective_at", effective_at),
-            _checked_priority(priority), _checked_cost(cost),
+            to_units(amount, kind.scale), str.__str__(source), life(expires),
+            checks.instant("effective_at", effective_at), _checked_priority(priority), _checked_cost(cost),
         )  # fmt: skip
         said = checks.fingerprint(
             "grant", kind.code, lot.units,
@@ -122,7 +122,7 @@ class Verbs(ABC):
         def rule(book: Book, stamp: Stamp, zone: str) -> Draft:
             return burn.deduct(book, units, stamp)
 
-        return self._receipt(Command(checks.account_id(account), kind, key, stamp, rule))
+        return self._receipt(Command(checks.account_id(account), kind, checks.caller_key(key), stamp, rule))
 
 
 def _stamp(
@@ -146,7 +146,7 @@ def _stamp(
 def _checked_priority(priority: int) -> int:
     if isinstance(priority, bool) or not isinstance(priority, int) or not 0 <= priority <= 1_000_000:
         raise InvalidField(f"priority must be 0 to 1000000, not {priority!r}. Nothing was changed.", field="priority")
-    return priority
+    return int(priority)
 
 
 def _checked_cost(cost: Money | None) -> Money | None:
@@ -160,4 +160,4 @@ def _checked_cost(cost: Money | None) -> Money | None:
             "Nothing was changed.",
             field="cost",
         )
-    return cost
+    return Money(int(minor), str.__str__(currency))

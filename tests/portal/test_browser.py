@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from time import monotonic
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Locator, Page, Route, expect
 
 from tests.portal.site import Site
 
@@ -143,6 +144,35 @@ def test_a_price_that_is_not_of_what_was_typed_cannot_be_paid(ada: Page):
     expect(ada.get_by_role("button", name="Pay $1.00")).to_be_disabled()
 
 
+@pytest.mark.row("U2")
+@pytest.mark.parametrize("told", [True, False], ids=["typed", "changed_without_an_event"])
+def test_a_late_price_of_what_was_typed_before_cannot_be_paid(ada: Page, told: bool):
+    asked: list[Route] = []
+    answered: list[str] = []
+    ada.on("requestfinished", lambda request: answered.append(request.url))
+    ada.on("requestfailed", lambda request: answered.append(request.url))
+    ada.clock.install()
+    ada.get_by_role("link", name="Buy", exact=True).click()
+    amount = ada.get_by_label("How many")
+    expect(ada.get_by_role("button", name="Show the price")).to_be_hidden()
+    ada.clock.pause_at(ada.evaluate("Date.now()") + 1000)
+    ada.route("**/buy?**", lambda route: asked.append(route))
+    amount.fill("50")
+    ada.clock.run_for(200)
+    wait_until(ada, lambda: len(asked) == 1)
+
+    amount.fill("500") if told else amount.evaluate("box => { box.value = '500' }")
+    asked[0].continue_()
+    wait_until(ada, lambda: any("amount=50&" in f"{url}&" for url in answered))
+    assert [button.is_enabled() for button in pay_buttons(ada)] == [False]
+    ada.clock.run_for(200)
+    wait_until(ada, lambda: len(asked) == 2)
+    assert [button.is_enabled() for button in pay_buttons(ada)] == [False]
+    asked[1].continue_()
+    expect(ada.get_by_role("button", name="Pay $49.78")).to_be_enabled()
+    assert "amount=500" in ada.url
+
+
 def test_back_and_forth_keeps_the_currency_of_the_address(ada: Page):
     ada.get_by_role("link", name="Buy", exact=True).click()
     ada.get_by_role("link", name="EUR").click()
@@ -176,6 +206,18 @@ def test_a_purchase_by_keyboard_alone(at: Site, page: Page):
     press_until(page, "Pay")
     page.keyboard.press("Enter")
     expect(page.get_by_role("heading", name="750 Image credits added")).to_be_visible()
+
+
+def pay_buttons(page: Page) -> list[Locator]:
+    return page.get_by_role("button", name=re.compile("^Pay")).all()
+
+
+def wait_until(page: Page, happened: Callable[[], bool]) -> None:
+    """Lets the browser go on until something has happened in it."""
+    until = monotonic() + 10
+    while not happened():
+        assert monotonic() < until, "it never happened"
+        page.evaluate("document.readyState")
 
 
 def press_until(page: Page, name: str) -> None:

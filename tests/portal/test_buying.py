@@ -212,6 +212,7 @@ def test_a_provider_that_does_not_answer_is_asked_again_for_the_same_order(at: S
     page = Page(answer.text)
     assert answer.status_code == 503
     assert "The payment page does not answer. Nothing was charged." in page.text
+    assert "form-action 'self' https:" in answer.headers["content-security-policy"]  # trying again leads on as well
     assert "Code for support: provider_unavailable" in page.text
     away.up = True
     again = ada.press(page, "Try again")
@@ -257,6 +258,12 @@ def test_a_form_may_lead_on_to_the_provider_and_only_on_this_page(at: Site, sche
     with Customer(at, "ada", base_url=f"{scheme}://shop.test") as customer:
         assert allowed in customer.get(f"{PREFIX}/buy").headers["content-security-policy"]
         assert "form-action 'self';" in customer.get(f"{PREFIX}/").headers["content-security-policy"]
+
+
+def test_the_box_for_an_amount_is_described_by_its_range_and_the_price_speaks_for_itself(ada: Customer):
+    elements = {given["id"]: given for _, given in ada.see("/buy").elements if "id" in given}
+    assert elements["amount-images"]["aria-describedby"] == "range-images"
+    assert elements["price-images"]["aria-live"] == "polite"
 
 
 def test_money_is_written_with_its_currencys_own_decimals(database_url: str, clock: Clock):

@@ -6,6 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
+from starlette.applications import Starlette
+from starlette.routing import Mount
 
 from farthing import portal
 from farthing.errors import InvalidAccount, SettingsInvalid
@@ -107,6 +109,19 @@ def test_the_cookie_is_out_of_reach_of_scripts_and_other_sites(at: Site):
     assert "Secure" in safe
 
 
+@pytest.mark.row("U9")
+def test_behind_a_proxy_that_ends_tls_the_cookie_and_the_forms_keep_to_https(at: Site):
+    pages = portal.app(at.credits, secret=[SECRET], base_url="https://shop.test/account/credits")
+    behind = Site(at.credits, "https://shop.test", Starlette(routes=[Mount(PREFIX, pages)]))
+    browser = Customer(behind, None, base_url="http://10.0.0.7:8000")
+    entered = browser.enter(behind.link("ada")).headers["set-cookie"]
+    assert "Secure" in entered
+    browser.headers["cookie"] = entered.partition(";")[0]
+    policy = browser.get(f"{PREFIX}/buy").headers["content-security-policy"]
+    assert "form-action 'self' https:;" in policy and "http:;" not in policy
+    assert "Secure" in browser.press(browser.see("/"), "Sign out").headers["set-cookie"]
+
+
 def test_a_session_ends_by_itself_and_by_signing_out_wherever_its_cookie_was_copied_to(at: Site, clock: Clock):
     ada, copy = signed_in(at, at.link("ada")), Customer(at, None)
     copy.cookies.set("farthing_portal", ada.cookies["farthing_portal"], path=PREFIX)
@@ -145,6 +160,36 @@ def test_without_a_secret_there_are_no_links_and_no_portal(at: Site):
             portal.link("ada", secrets, base_url="http://shop.test")
     with pytest.raises(InvalidAccount):
         portal.link("a/b", [SECRET], base_url="http://shop.test")
+
+
+def test_one_secret_that_is_not_in_a_list_is_refused_by_name(at_any: Site):
+    said = r"`secret` is one text.*Give a list: \[secret\]"
+    with pytest.raises(SettingsInvalid, match=said):
+        portal.app(at_any.credits, secret=SECRET)
+    with pytest.raises(SettingsInvalid, match=said):
+        portal.link("ada", SECRET, base_url="http://shop.test")
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "", "/account/credits", "shop.test", "//shop.test", "ftp://shop.test", "javascript:alert(1)", "https://",
+        "https:///credits", "http:shop.test", "http://[shop.test", "http://shop.test:port", "http://shop.test:99999",
+        "http://shop.test/?a=1", "http://shop.test#top", " http://shop.test", "http://shop.test/a b",
+        "http://shop.test\n",
+    ],
+)  # fmt: skip
+def test_an_address_that_nobody_could_reach_the_portal_at_is_refused(at_any: Site, address: str):
+    with pytest.raises(SettingsInvalid, match=r"base_url.*https://example\.com/credits"):
+        portal.link("ada", [SECRET], base_url=address)
+    with pytest.raises(SettingsInvalid, match=r"base_url.*https://example\.com/credits"):
+        portal.app(at_any.credits, secret=[SECRET], base_url=address)
+
+
+@pytest.mark.parametrize("address", ["http://[::1]:8000", "HTTPS://shop.test", "https://shop.test/café/"])
+def test_an_address_of_a_site_is_where_links_lead(at_any: Site, address: str):
+    portal.app(at_any.credits, secret=[SECRET], base_url=address)
+    assert portal.link("ada", [SECRET], base_url=address).startswith(f"{address.rstrip('/')}/enter?link=")
 
 
 def signed_in(at: Site, link: str) -> Customer:

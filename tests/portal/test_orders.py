@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import pytest
 
 from farthing.orders import OrderView
+from farthing.providers.sandbox import Kind
 from tests.kit import Clock, shop
 from tests.portal.customer import Customer, Page
 from tests.portal.site import PREFIX, STORE, Site
@@ -46,6 +49,33 @@ def test_success_is_said_with_the_new_balance(at: Site, ada: Customer, order: Or
     assert "550 Image credits added Thank you. Your new balance: 560 Image credits" in page.text
     assert "9999" not in page.text and looks_again(page) is None
     assert "Bought 500 + 50 bonus Image credits Total $39.00" in page.text
+
+
+@pytest.mark.row("P11")
+@pytest.mark.parametrize("kind", [None, "payment.pending", "payment.failed", "checkout.cancelled", "expired", "review"])
+def test_what_was_not_paid_was_ordered_and_not_bought(
+    at: Site, ada: Customer, order: OrderView, clock: Clock, kind: Kind | Literal["expired", "review"] | None
+):
+    if kind == "expired":
+        clock.move("24h")
+        ada.come_back()
+    elif kind == "review":
+        at.tell(order, "payment.paid", amount_minor=1)
+    elif kind is not None:
+        at.tell(order, kind)
+    text = result(ada, order).text
+    assert "Ordered 500 + 50 bonus Image credits" in text and "Bought" not in text
+    assert "Ordered on" in text
+
+
+@pytest.mark.row("P11")
+def test_who_comes_back_from_paying_without_a_session_is_told_that_the_payment_is_safe(at: Site, order: OrderView):
+    safe = "If you have just paid, your payment is safe."
+    stranger = Customer(at, None)
+    for name in (order.id, "ord_nothing"):
+        assert safe in stranger.see(f"/orders/{name}", 403).text
+    for path in ("/", "/orders", "/buy", "/nowhere/orders/x"):
+        assert safe not in Page(stranger.get(PREFIX + path).text).text
 
 
 @pytest.mark.row("P11")

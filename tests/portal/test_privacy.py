@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from urllib.parse import urljoin
 
 import pytest
 from starlette.routing import Route
+from starlette.testclient import TestClient
 
-from farthing import portal
+from farthing import portal, tokens
+from farthing.errors import DatabaseBusy
 from tests.kit import Clock
 from tests.portal.customer import Customer, Page
 from tests.portal.site import PREFIX, SECRET, Site, site
@@ -107,6 +110,21 @@ description = '''{EVIL}'''
 PRIVATE = ["/", "/history", "/buy", "/orders", "/nowhere", "/enter", "/left"]
 
 
+def away(monkeypatch: pytest.MonkeyPatch) -> None:
+    """From here on the database does not answer when somebody is to be recognised."""
+
+    def refuse(*_: object) -> None:
+        raise DatabaseBusy("Somebody else holds the lock.")
+
+    monkeypatch.setattr(tokens, "require_unspent", refuse)
+
+
+def again(page: Page) -> str:
+    """Where "Try again" leads."""
+    assert "Back in a moment" in page.text
+    return next(given["href"] for _, given in page.elements if given.get("class") == "button primary")
+
+
 @pytest.mark.parametrize("address", PRIVATE)
 def test_every_page_keeps_to_itself(ada: Customer, address: str):
     headers = ada.get(PREFIX + address).headers
@@ -183,11 +201,49 @@ def test_an_error_inside_shows_nothing_of_itself(at: Site, ada: Customer, monkey
     assert "Something went wrong on our side" in page.text and "1234" not in page.text
 
 
+AGAIN = [
+    "/history?type=images&cursor=a%2Bb",
+    "/orders/ord_1?status=success",
+    "/enter?link=a.b.c",
+    "/orders/%22%3E%3Cscript%3E",
+    "/buy?amount=1&x=%22'%3E",
+]
+
+
+@pytest.mark.parametrize("address", AGAIN)
+def test_trying_again_leads_to_the_same_page(at: Site, ada: Customer, monkeypatch: pytest.MonkeyPatch, address: str):
+    away(monkeypatch)
+    link = at.link("ada").partition("link=")[2]
+    address = address.replace("a.b.c", link)
+    answer = ada.get(PREFIX + address)
+    assert answer.status_code == 503 and "<script>" not in answer.text
+    assert again(Page(answer.text)) == PREFIX + address
+
+
+def test_after_a_form_trying_again_leads_to_the_overview(ada: Customer, monkeypatch: pytest.MonkeyPatch):
+    form = ada.see("/buy").form("Buy Starter for $9.90")
+    away(monkeypatch)
+    assert again(Page(ada.submit("/buy?x=1", form).text)) == f"{PREFIX}/"
+
+
+@pytest.mark.parametrize("path", ["//evil.test/a", "///evil.test/a", "/\\evil.test/a", "/%5Cevil.test/a"])
+def test_trying_again_never_leads_to_another_site(at_any: Site, monkeypatch: pytest.MonkeyPatch, path: str):
+    pages = portal.app(at_any.credits, secret=[SECRET])
+    [overview] = [one for one in pages.routes if isinstance(one, Route) and one.name == "overview"]
+    monkeypatch.setattr(pages.router, "routes", [Route("/{anything:path}", overview.endpoint)])
+    with Customer(at_any, "ada") as ada, TestClient(pages, base_url="http://shop.test") as client:
+        away(monkeypatch)
+        cookie = f"farthing_portal={ada.cookies['farthing_portal']}"
+        answer = client.get(f"http://shop.test{path}?next=//evil.test", headers={"cookie": cookie})
+    # To browsers, a backslash at the beginning is a slash.
+    address = urljoin("http://shop.test/x", again(Page(answer.text)).replace("\\", "/"))
+    assert address.startswith("http://shop.test/") and address.endswith("evil.test/a?next=//evil.test")
+
+
 @pytest.mark.parametrize("prefix", ["", "/credits", "/a/b/c", "/café"])
 @pytest.mark.row("U9")
 def test_it_mounts_under_any_prefix(at: Site, prefix: str):
     from fastapi import FastAPI
-    from starlette.testclient import TestClient
 
     host = FastAPI()
     host.mount(prefix, portal.app(at.credits, secret=[SECRET]))

@@ -24,6 +24,9 @@ class Span(NamedTuple):
     seconds: int
 
 
+LONGEST = Span(12_000, 0)
+
+
 def span(text: str) -> Span:
     """The duration `text` says: "45s", "15m", "12h", "30d", "2w" (fixed) or "1mo", "1y" (by calendar).
 
@@ -37,9 +40,10 @@ def span(text: str) -> Span:
             '"45s", "15m", "12h", "30d", "2w", "1mo" or "1y". Nothing was changed.'
         )
     count, unit = int(match[1]), match[2]
-    if unit in _MONTHS:
-        return Span(count * _MONTHS[unit], 0)
-    return Span(0, count * _SECONDS[unit])
+    length = Span(count * _MONTHS[unit], 0) if unit in _MONTHS else Span(0, count * _SECONDS[unit])
+    if length > LONGEST or length.seconds > LONGEST.months // 12 * 366 * 86400:
+        raise InvalidExpiry(f'{text!r} is longer than 1000 years. Nothing was changed. Say "never" instead.')
+    return length
 
 
 def after(start: datetime, length: Span, zone: str = "UTC") -> datetime:

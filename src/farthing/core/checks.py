@@ -30,7 +30,7 @@ def account_id(account: str) -> str:
     wrong = _wrong_text(account, MAX_ACCOUNT_BYTES) or ("it contains '/'" if "/" in account else None)
     if wrong:
         raise InvalidAccount(f"{_shown(account)} is not an account id: {wrong}. Nothing was changed.")
-    return account
+    return _plain(account)
 
 
 def caller_key(key: str) -> str:
@@ -44,7 +44,7 @@ def caller_key(key: str) -> str:
         wrong = f"keys that start with {OUR_KEYS!r} are Farthing's own"
     if wrong:
         raise InvalidKey(f"{_shown(key)} is not a usable key: {wrong}. Nothing was changed.")
-    return key
+    return _plain(key)
 
 
 def text(field: str, said: str | None, *, most: int = MAX_TEXT_BYTES) -> str | None:
@@ -58,7 +58,7 @@ def text(field: str, said: str | None, *, most: int = MAX_TEXT_BYTES) -> str | N
     wrong = _wrong_text(said, most)
     if wrong:
         raise InvalidField(f"{field} cannot be stored: {wrong}. Nothing was changed.", field=field)
-    return said
+    return _plain(said)
 
 
 def metadata(given: Mapping[str, Any] | None) -> str | None:
@@ -132,6 +132,11 @@ def fingerprint(verb: str, credit_type: str, amount: int, **said: Any) -> bytes:
     given = {name: value for name, value in said.items() if value is not None}
     body = json.dumps([verb, credit_type, amount, given], sort_keys=True, default=str)
     return blake2b(body.encode("utf-8", "surrogatepass"), digest_size=16).digest()
+
+
+def _plain(said: str) -> str:
+    """The bare text of an enumeration's member or another kind of str, whose repr the seal would hold."""
+    return str.__str__(said)
 
 
 def _wrong_text(said: Any, most: int) -> str | None:

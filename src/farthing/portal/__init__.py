@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -13,7 +14,7 @@ from starlette.routing import Mount, Route
 
 from farthing.awaiting import AsyncCredits
 from farthing.credits import Credits, system_clock
-from farthing.errors import FarthingError
+from farthing.errors import FarthingError, SettingsInvalid
 from farthing.portal import buying, customer
 from farthing.portal.frame import Frame, Static
 from farthing.portal.visit import Portal
@@ -34,9 +35,10 @@ def app(credits: AsyncCredits | Credits, *, secret: Sequence[str], base_url: str
         base_url: the portal's address as people reach it, prefix and all, for payment providers to send them back to,
             e.g. "https://example.com/credits". Left out: what each request says.
     Raises:
-        SettingsInvalid: there is no secret, or it is too short.
+        SettingsInvalid: there is no secret, it is too short or not in a list; `base_url` is no address of a site.
     """
-    portal = Portal(credits.credits if isinstance(credits, AsyncCredits) else credits, secret, base_url)
+    address = None if base_url is None else _address(base_url)
+    portal = Portal(credits.credits if isinstance(credits, AsyncCredits) else credits, secret, address)
     routes = [
         Route("/", portal.page(customer.overview), name="overview"),
         Route("/history", portal.page(customer.history), name="history"),
@@ -73,7 +75,24 @@ def link(
         secret: the portal's; the first signs. base_url: the portal's address, e.g. "https://example.com/credits".
         reusable: it works until it expires, however often: for demos.
     Raises:
-        SettingsInvalid: there is no secret, or it is too short. InvalidAccount: no account can be called so.
+        SettingsInvalid: there is no secret, it is too short or not in a list; `base_url` is no address of a site.
+        InvalidAccount: no account can be called so.
     """
+    address = _address(base_url)
     text, _ = Signer(secret).issue("farthing.link", account, now=now or system_clock(), life=life, reusable=reusable)
-    return f"{base_url.rstrip('/')}/enter?{urlencode({'link': text})}"
+    return f"{address}/enter?{urlencode({'link': text})}"
+
+
+def _address(base_url: str) -> str:
+    """The address of a site, without a slash at its end."""
+    try:
+        parts = urlsplit(base_url)
+        reachable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # a port or an IPv6 address that is none
+        reachable = False
+    if not reachable or re.search(r"[\s?#\\]", base_url):
+        raise SettingsInvalid(
+            "base_url is not the http or https address of a site. Nothing was started. "
+            'Give the address that people reach the portal at, such as "https://example.com/credits".'
+        )
+    return base_url.rstrip("/")

@@ -55,7 +55,7 @@ def place(visit: Visit) -> Response:
         )  # fmt: skip
     except Unavailable as error:
         text = error.code if f"unplaced.{error.code}" in ENGLISH else "unavailable"
-        return visit.show("unplaced.html", 503, text=text, code=error.code, wanted=wanted)
+        return _leading_on(visit, visit.show("unplaced.html", 503, text=text, code=error.code, wanted=wanted))
     except (Invalid, Refused) as error:
         return _shop(visit, visit.form, 422 if isinstance(error, Invalid) else 409, error.code)
     return visit.go(checkout.url or visit.url("order", order=checkout.order.id))
@@ -92,16 +92,20 @@ def _shop(visit: Visit, asked: Mapping[str, str], status: int, refusal: str | No
         provider = next(iter(providers), "")
     if refusal is not None and f"refusal.{refusal}" not in ENGLISH:
         refusal = "other"
-    response = visit.show(
+    page = visit.show(
         "buy.html", status, currencies=offered, currency=currency, providers=providers, provider=provider,
         sections=shelf.sections(visit.credits, visit.reader, currency, asked) if offered else [],
         chosen=asked.get("package"), refusal=refusal, new_key=lambda: token_urlsafe(16),
         test=bool(provider) and not visit.credits.providers[provider].livemode,
     )  # fmt: skip
-    # A form leads on to the provider's page, and browsers hold a redirect against the same rule as the form itself.
-    anywhere = "'self' https:" if visit.request.url.scheme == "https" else "'self' https: http:"
-    response.headers["content-security-policy"] = CONTENT_SECURITY_POLICY.format(forms=anywhere)
-    return response
+    return _leading_on(visit, page)
+
+
+def _leading_on(visit: Visit, page: Response) -> Response:
+    """A page whose forms lead on to the provider's: browsers hold a redirect against the same rule as the form."""
+    anywhere = "'self' https:" if visit.secure else "'self' https: http:"
+    page.headers["content-security-policy"] = CONTENT_SECURITY_POLICY.format(forms=anywhere)
+    return page
 
 
 def _wanted(form: Mapping[str, str]) -> Wanted:

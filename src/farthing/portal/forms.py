@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from string import punctuation
 from urllib.parse import parse_qsl, quote, urlsplit
 
 from starlette.exceptions import HTTPException
@@ -42,6 +43,23 @@ async def read(request: Request) -> dict[str, str]:
 def root(request: Request) -> str:
     """The prefix that the portal is mounted under, as addresses say it; "" where there is none."""
     return quote(request.scope[ROOT])
+
+
+def page(request: Request) -> str:
+    """The path within the portal that was asked for, e.g. "/orders/ord_1"; it begins with one slash."""
+    return "/" + request.scope["path"].removeprefix(request.scope[ROOT]).lstrip("/")
+
+
+def here(request: Request) -> str:
+    """The address that was asked for, with its query, from the host on: no other site's, however it is written."""
+    path = "/" + f"{root(request)}{quote(page(request))}".lstrip("/")
+    asked = quote(request.scope["query_string"], safe=punctuation)
+    return f"{path}?{asked}" if asked else path
+
+
+def secure(request: Request, base_url: str | None) -> bool:
+    """Whether people come by https: the request did, or the portal's own address says so, behind a proxy."""
+    return "https" in (request.url.scheme, urlsplit(base_url or "").scheme)
 
 
 def came_from_here(request: Request) -> bool:

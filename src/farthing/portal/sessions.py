@@ -13,7 +13,7 @@ from starlette.responses import Response
 from farthing import tokens
 from farthing.credits import Credits
 from farthing.errors import TokenInvalid
-from farthing.portal.forms import root
+from farthing.portal.forms import root, secure
 from farthing.tokens import Signer, Token
 
 COOKIE = "farthing_portal"
@@ -23,9 +23,10 @@ LIFE = timedelta(hours=12)
 class Sessions:
     """Begins sessions, recognises them and ends them."""
 
-    def __init__(self, credits: Credits, secrets: Sequence[str]) -> None:
+    def __init__(self, credits: Credits, secrets: Sequence[str], base_url: str | None) -> None:
         self.signer = Signer(secrets)
         self._credits = credits
+        self._base_url = base_url
         self._secrets = [secret.encode() for secret in secrets]
 
     def begin(self, request: Request, response: Response, account: str) -> None:
@@ -33,7 +34,7 @@ class Sessions:
         text, _ = self.signer.issue("farthing.session", account, now=self._credits.clock(), life=LIFE)
         response.set_cookie(
             COOKIE, text, max_age=int(LIFE.total_seconds()), path=_path(request), httponly=True, samesite="lax",
-            secure=_secure(request),
+            secure=secure(request, self._base_url),
         )  # fmt: skip
 
     def current(self, request: Request) -> Token | None:
@@ -48,7 +49,9 @@ class Sessions:
     def end(self, request: Request, response: Response, session: Token) -> None:
         """Ends a session for good: a copy of its cookie is worth nothing any more."""
         tokens.spend(self._credits, session)
-        response.delete_cookie(COOKIE, path=_path(request), httponly=True, samesite="lax", secure=_secure(request))
+        response.delete_cookie(
+            COOKIE, path=_path(request), httponly=True, samesite="lax", secure=secure(request, self._base_url)
+        )
 
     def form_token(self, session: Token) -> str:
         """What each form of this session carries, so that nobody else's page can send it."""
@@ -65,7 +68,3 @@ def _mac(secret: bytes, session: Token) -> str:
 
 def _path(request: Request) -> str:
     return root(request) or "/"
-
-
-def _secure(request: Request) -> bool:
-    return request.url.scheme == "https"

@@ -37,8 +37,8 @@ class Portal:
 
     def __init__(self, credits: Credits, secrets: Sequence[str], base_url: str | None) -> None:
         self.credits = credits
-        self.sessions = Sessions(credits, secrets)
-        self.base_url = base_url and base_url.rstrip("/")
+        self.sessions = Sessions(credits, secrets, base_url)
+        self.base_url = base_url
         self.router = Router()
         self.templates = Environment(
             loader=FileSystemLoader(HERE / "templates"), autoescape=True, undefined=StrictUndefined,
@@ -124,6 +124,21 @@ class Visit:
         asked = urlencode({key: value for key, value in (query or {}).items() if value is not None})
         path = f"{self.root}{self.portal.router.url_path_for(name, **parts)}"
         return f"{path}?{asked}" if asked else path
+
+    @property
+    def again(self) -> str:
+        """Where to try again what did not work: the same address, unless it was a form that was sent there."""
+        return forms.here(self.request) if self.request.method == "GET" else self.url("overview")
+
+    @property
+    def page(self) -> str:
+        """The path within the portal that was asked for."""
+        return forms.page(self.request)
+
+    @property
+    def secure(self) -> bool:
+        """Whether people come by https."""
+        return forms.secure(self.request, self.portal.base_url)
 
     def static(self, name: str) -> str:
         """The address of a file beside the pages, with its version."""

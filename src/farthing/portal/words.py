@@ -39,6 +39,7 @@ ENGLISH = {
     "problem.signed_out.title": "You are not signed in",
     "problem.signed_out.text": "Your session has ended, or it never began in this browser. Open your credits again "
     "from the application that you use them in.",
+    "problem.signed_out.paid": "If you have just paid, your payment is safe.",
     "problem.foreign_form.title": "This form was not accepted",
     "problem.foreign_form.text": "It did not come from these pages, or it is from before you signed in. Nothing was "
     "changed. Open the page again and send it from there.",
@@ -183,11 +184,12 @@ ENGLISH = {
     "order.overview": "To your credits",
     "order.details": "Order",
     "order.bought": "Bought",
+    "order.ordered": "Ordered",
     "order.amount_bonus": "{amount} + {bonus} bonus",
     "order.tax": "Of that tax",
     "order.total": "Total",
     "order.paid": "Paid",
-    "order.placed": "Ordered",
+    "order.placed": "Ordered on",
     "order.done": "Paid on",
     "order.good": "Credits are good for",
     "order.number": "Number",

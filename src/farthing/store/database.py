@@ -90,9 +90,11 @@ class Database:
 
     def _open(self) -> None:
         self._writes = self._engine(writes=True)
+        # The writer's connections are its own: no transaction of the application can use them up.
+        self._hurried = self._engine(writes=True) if self.dialect.locks_rows else self._writes
         self._reads = self._writes if self.dialect.memory else self._engine(writes=False)
         # SQLite has one writer: waiting for it here is fair and instant, its own busy handler sleeps and polls.
-        self._turn: AbstractContextManager[Any] = threading.RLock() if self.dialect.begin else nullcontext()
+        self._turn: AbstractContextManager[Any] = nullcontext() if self.dialect.locks_rows else threading.RLock()
 
     def _engine(self, *, writes: bool) -> sa.Engine:
         engine = sa.create_engine(self.url, **self.dialect.engine_options(writes=writes))
@@ -101,25 +103,34 @@ class Database:
 
     def _reopen(self) -> None:
         """After a fork: the parent's connections are left to the parent."""
-        for engine in (self._writes, self._reads):
+        for engine in (self._writes, self._hurried, self._reads):
             engine.dispose(close=False)
         self._open()
 
     def close(self) -> None:
         """Closes all connections; the next use opens new ones."""
-        self._writes.dispose()
-        self._reads.dispose()
+        for engine in (self._writes, self._hurried, self._reads):
+            engine.dispose()
 
     @contextmanager
-    def writing(self) -> Generator[Session]:
+    def writing(self, *, hurried: bool = False) -> Generator[Session]:
         """A transaction that commits at the end of the block, or changes nothing.
 
+        Args:
+            hurried: it waits for locks only a moment, then raises DatabaseBusy.
         Raises:
             Retry: the database wants it again. DatabaseBusy, DatabaseUnreachable: nothing was changed.
             OutcomeUnknown: the connection broke during COMMIT.
         """
-        with self._turn, self._connection(self._writes, self.dialect.begin) as connection:
+        engine = self._hurried if hurried else self._writes
+        begin = self.dialect.begin_hurried if hurried else self.dialect.begin
+        with self._turn, self._connection(engine, begin) as connection:
             yield Session(connection, self.dialect)
+            if self.dialect.died(connection):
+                raise DatabaseBusy(
+                    "A statement in this transaction failed, so the database undid all of it. Nothing was changed. "
+                    "Let the error of that statement leave the block, or run it in a savepoint."
+                )
             try:
                 connection.commit()
             except Exception as error:
@@ -130,7 +141,7 @@ class Database:
                     ) from error
                 raise
 
-    def run(self, work: Callable[[Session], T]) -> T:
+    def run(self, work: Callable[[Session], T], *, hurried: bool = False) -> T:
         """`work` in a writing transaction, tried again while the database asks for it.
 
         `work` may run several times, so all it does must go through its session or be keyed.
@@ -138,15 +149,19 @@ class Database:
         Raises:
             DatabaseBusy, DatabaseUnreachable: nothing was changed. OutcomeUnknown: after every attempt.
         """
+        unknown: OutcomeUnknown | None = None
         for attempt in range(1, ATTEMPTS + 1):
             try:
-                with self.writing() as session:
+                with self.writing(hurried=hurried) as session:
                     return work(session)
             except (Retry, OutcomeUnknown, DatabaseUnreachable) as error:
                 log.info("a transaction is tried again (%d of %d): %r", attempt, ATTEMPTS, error)
-                if attempt == ATTEMPTS and isinstance(error, FarthingError):
+                unknown = error if isinstance(error, OutcomeUnknown) else unknown
+                if attempt == ATTEMPTS and isinstance(error, FarthingError) and not unknown:
                     raise
                 time.sleep(random.random() * BACKOFF_S * (attempt - 1))
+        if unknown:
+            raise unknown
         raise DatabaseBusy(
             "The database kept refusing this transaction. Nothing was changed. Try again with the same key."
         )
@@ -182,6 +197,8 @@ class Database:
         for attempt in range(1, ATTEMPTS + 1):
             try:
                 with self._turn, self._writes.begin() as connection:
+                    if self.dialect.locks_rows:
+                        connection.exec_driver_sql(self.dialect.begin)
                     return work(connection)
             except exc.DBAPIError as error:
                 named = self._named(error)
@@ -221,12 +238,14 @@ class Database:
                 raise
             raise named from error
         finally:
-            if proxied.is_valid:
-                proxied.rollback()
-            proxied.close()
+            _give_back(proxied)
 
     def _named(self, error: Exception) -> Exception:
         """What the driver's error means to a caller; errors that are nobody's fault but ours stay as they are."""
+        if isinstance(error, exc.TimeoutError):
+            return DatabaseBusy(
+                "All connections to the database are in use. Nothing was changed. Try again with the same key."
+            )
         cause = getattr(error, "orig", None) or error
         made: dict[Trouble, Exception] = {
             "retry": Retry(),
@@ -248,6 +267,15 @@ class Database:
             ),
         }
         return made.get(self.dialect.trouble(cause), error)
+
+
+def _give_back(proxied: Any) -> None:
+    try:
+        if proxied.is_valid:
+            proxied.rollback()
+    except Exception:  # the connection is dead, and whoever used it was told
+        proxied.invalidate()
+    proxied.close()
 
 
 def _first_line(error: BaseException) -> str:

@@ -63,7 +63,7 @@ class SQLite:
     """SQLite 3.37 or later, through the standard library; autocommit mode, so that BEGIN IMMEDIATE is ours to say."""
 
     name = "sqlite"
-    begin = "BEGIN IMMEDIATE"
+    begin = begin_hurried = "BEGIN IMMEDIATE"
     begin_reading = "BEGIN"
     locks_rows = False
     remedy = "Check that the file's folder exists and that you may read and write there"
@@ -71,6 +71,7 @@ class SQLite:
 
     def __init__(self, url: URL) -> None:
         self.memory = url.database in (None, "", ":memory:")
+        self.settled_scales: set[tuple[str, int]] = set()
 
     def engine_options(self, *, writes: bool) -> dict[str, Any]:
         options: dict[str, Any] = {
@@ -93,8 +94,9 @@ class SQLite:
     def json_out(self, stored: Any) -> Any:
         return None if stored is None else json.loads(stored)
 
-    def hurry(self, session: Session) -> None:
-        """Nothing: whoever writes holds the whole file, and the wait for it is over."""
+    def died(self, connection: Any) -> bool:
+        """Never: a statement that fails undoes only itself."""
+        return False
 
     def lock_rows(self, session: Session, table: sa.Table, keys: Sequence[Row], *, wait: bool) -> list[Row]:
         return self.select_each(session, table, ("account", "credit_type"), keys)
@@ -164,7 +166,7 @@ class PostgreSQL:
     """PostgreSQL 14 or later, through psycopg 3."""
 
     name = "postgresql"
-    begin = None  # psycopg begins with the first statement
+    begin_hurried = None  # psycopg begins with the first statement
     begin_reading = None
     locks_rows = True
     remedy = "Check that it runs and that the URL is right"
@@ -173,7 +175,14 @@ class PostgreSQL:
     memory = False
 
     def __init__(self, url: URL) -> None:
-        pass
+        self.settled_scales: set[tuple[str, int]] = set()
+        said = url.query.get("options", ())
+        self._options = [said] if isinstance(said, str) else list(said)
+
+    @property
+    def begin(self) -> str:
+        """Our own and the application's transactions wait for locks as long as anybody; the writer only a moment."""
+        return f"SET LOCAL lock_timeout = '{BUSY_TIMEOUT_S}s'"
 
     def engine_options(self, *, writes: bool) -> dict[str, Any]:
         settings = ["timezone=UTC"]
@@ -181,10 +190,10 @@ class PostgreSQL:
             settings += ["default_transaction_isolation=read\\ committed"]
             # A plan made while a table was empty would scan it for ever: the writer's statements all go by key.
             settings += ["enable_seqscan=off", "enable_hashjoin=off", "enable_mergejoin=off"]
-            settings += [f"lock_timeout={BUSY_TIMEOUT_S}s"]
+            settings += [f"lock_timeout={HURRY_MS}ms"]
         else:
             settings += ["default_transaction_isolation=repeatable\\ read", "default_transaction_read_only=on"]
-        options = " ".join(f"-c {setting}" for setting in settings)
+        options = " ".join([*self._options, *(f"-c {setting}" for setting in settings)])
         return {
             "connect_args": {"options": options, "connect_timeout": 10},
             "pool_size": 8,
@@ -206,9 +215,9 @@ class PostgreSQL:
     def json_out(self, stored: Any) -> Any:
         return stored
 
-    def hurry(self, session: Session) -> None:
-        """For the rest of this transaction, waits for a row that somebody else is making only for a moment."""
-        session.execute(f"SET LOCAL lock_timeout = '{HURRY_MS}ms'")
+    def died(self, connection: Any) -> bool:
+        """Whether a statement failed, so that COMMIT would silently be a ROLLBACK."""
+        return connection.driver_connection.info.transaction_status.name == "INERROR"
 
     def lock_rows(self, session: Session, table: sa.Table, keys: Sequence[Row], *, wait: bool) -> list[Row]:
         """The rows that exist, locked in byte order of the key; those held by others are left out unless `wait`."""
@@ -246,8 +255,8 @@ class PostgreSQL:
     def trouble(self, error: BaseException) -> Trouble:
         state = getattr(error, "sqlstate", None)
         known: dict[str | None, Trouble] = {
-            "40001": "retry", "40P01": "retry", "55P03": "busy", "23505": "unique", "42P07": "unique",
-            "42P01": "missing", "42703": "missing", "25006": "readonly",
+            "40001": "retry", "40P01": "retry", "55P03": "busy", "57014": "busy", "25P03": "lost",
+            "23505": "unique", "42P07": "unique", "42P01": "missing", "42703": "missing", "25006": "readonly",
         }  # fmt: skip
         if state in known:
             return known[state]

@@ -191,15 +191,23 @@ def fix_scale(session: Session, kind: CreditType) -> None:
     check_scales(session, [kind])
 
 
+def require_scales(session: Session, kinds: Iterable[CreditType]) -> None:
+    """As `check_scales`, asked of the database once for each type that has a wallet: it is settled for good then."""
+    asked = [kind for kind in kinds if (kind.code, kind.scale) not in session.dialect.settled_scales]
+    if asked:
+        check_scales(session, asked)
+        session.dialect.settled_scales.update((kind.code, kind.scale) for kind in asked)
+
+
 def check_scales(session: Session, types: Iterable[CreditType]) -> None:
     """Nothing, where the ledger counts these types as the catalog does.
 
     Raises:
         ScaleChanged: the amounts in the ledger would mean something else.
     """
-    fixed = dict(session.execute("SELECT name, value FROM farthing_meta WHERE name LIKE 'scale.%'"))
     for kind in types:
-        stored = fixed.get(f"scale.{kind.code}", str(kind.scale))
+        rows = session.execute("SELECT value FROM farthing_meta WHERE name = ?", (f"scale.{kind.code}",))
+        stored = rows[0][0] if rows else str(kind.scale)
         if stored != str(kind.scale):
             raise ScaleChanged(
                 f"credit_types.{kind.code}.scale is {kind.scale} in the catalog, but the ledger already counts "

@@ -7,17 +7,21 @@ for (const form of document.querySelectorAll("form[data-live]")) {
   let timer;
   let asking = new AbortController();
 
+  const wanted = () => new URLSearchParams(new FormData(form)).toString();
+
   async function show() {
     asking.abort();
     asking = new AbortController();
     const address = new URL(form.action);
-    address.search = new URLSearchParams(new FormData(form)).toString();
+    const asked = wanted();
+    address.search = asked;
     try {
       const answer = await fetch(address, { signal: asking.signal });
       if (!answer.ok) throw new Error(answer.statusText);
       const page = new DOMParser().parseFromString(await answer.text(), "text/html");
       const fresh = page.getElementById(form.dataset.live);
       if (!fresh) throw new Error("another page");
+      if (wanted() !== asked) return changed();
       box.replaceChildren(...fresh.childNodes);
       box.removeAttribute("aria-busy");
       history.replaceState(null, "", address.pathname + address.search);
@@ -27,7 +31,8 @@ for (const form of document.querySelectorAll("form[data-live]")) {
   }
 
   function changed() {
-    // A price that is no longer what was typed must not be paid by mistake.
+    // A price that is no longer what was typed must not be paid by mistake, nor come back late.
+    asking.abort();
     box.setAttribute("aria-busy", "true");
     for (const button of box.querySelectorAll("button")) button.disabled = true;
     clearTimeout(timer);

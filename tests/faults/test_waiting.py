@@ -1,0 +1,300 @@
+"""What a hostile reading of the writer found: callers who wait for ever, and neighbours who hold up everyone."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import TimeoutError as NoAnswer
+from contextlib import contextmanager
+
+import psycopg
+import pytest
+from sqlalchemy import make_url
+
+import farthing
+from farthing import Credits
+from farthing.awaiting import AsyncCredits
+from farthing.errors import DatabaseBusy, FarthingError
+from tests.kit import Clock, shop
+
+
+def in_thread(call, *args, **named) -> Future:
+    """As a pool's submit, on a daemon thread: a caller that hangs must not hang the tests."""
+    answer: Future = Future()
+
+    def run() -> None:
+        try:
+            answer.set_result(call(*args, **named))
+        except BaseException as error:
+            answer.set_exception(error)
+
+    threading.Thread(target=run, daemon=True).start()
+    return answer
+
+
+@contextmanager
+def holding(url: str, *accounts: str, seconds: float | None = None):
+    """A host's own transaction that holds wallets."""
+    connection = psycopg.connect(make_url(url).set(drivername="postgresql").render_as_string(hide_password=False))
+    for account in accounts:
+        connection.execute("SELECT 1 FROM farthing_wallets WHERE account = %s FOR UPDATE", (account,))
+    if seconds is not None:
+        threading.Timer(seconds, connection.rollback).start()
+    try:
+        yield connection
+    finally:
+        if seconds is None:
+            connection.rollback()
+
+
+@pytest.fixture
+def on_postgresql(postgresql, clock: Clock):
+    with postgresql.migrated() as url, farthing.open(url, catalog=shop(), clock=clock) as credits:
+        yield url, credits
+
+
+def test_a_verb_said_while_close_waits_for_a_lane_is_answered(on_postgresql):
+    url, credits = on_postgresql
+    for name in ("ada", "bob"):
+        credits.grant(name, "images", 10, key="g", source="gift")
+    with holding(url, "ada"):
+        slow = in_thread(credits.deduct, "ada", "images", 1, key="d")
+        time.sleep(0.3)  # its wallet is busy: it waits in a lane
+        closing = in_thread(credits.close)
+        time.sleep(0.3)  # the writer's thread has ended, close waits for the lane
+        late = in_thread(credits.deduct, "bob", "images", 1, key="d")
+        time.sleep(0.3)
+    slow.result(10)
+    closing.result(10)
+    try:
+        late.result(5)
+    except NoAnswer:
+        pytest.fail("bob's deduction was queued for a thread that had ended, and nobody will ever answer it")
+    except FarthingError:
+        pass
+
+
+def test_no_verb_is_lost_between_two_closes(database_url: str, clock: Clock):
+    """Callers go on while somebody closes again and again, as a reload does."""
+    with farthing.open(database_url, catalog=shop(), clock=clock) as credits:
+        credits.grant("ada", "images", 10_000, key="g", source="gift")
+        stop = threading.Event()
+        lost: list[str] = []
+
+        def spend(who: int) -> None:
+            number = 0
+            while not stop.is_set():
+                number += 1
+                key = f"{who}:{number}"
+                try:
+                    asked = in_thread(credits.deduct, "ada", "images", 1, key=key)
+                    asked.result(10)
+                except NoAnswer:
+                    lost.append(key)
+                    return
+                except Exception:
+                    pass
+
+        spenders = [threading.Thread(target=spend, args=(who,), daemon=True) for who in range(4)]
+        for one in spenders:
+            one.start()
+        until = time.monotonic() + 4
+        while time.monotonic() < until and not lost:
+            credits._writer.close()
+            time.sleep(0.001)
+        stop.set()
+        for one in spenders:
+            one.join(15)
+        assert not lost
+
+
+def test_a_thread_that_cannot_be_started_leaves_nobody_waiting(database_url: str, clock: Clock, monkeypatch):
+    """The machine is out of threads for a moment when the first verb comes."""
+    with farthing.open(database_url, catalog=shop(), clock=clock) as credits:
+        real = threading.Thread.start
+
+        def no_more(self):
+            if self.name == "farthing-writer":
+                raise RuntimeError("can't start new thread")
+            real(self)
+
+        monkeypatch.setattr(threading.Thread, "start", no_more)
+        first = in_thread(credits.grant, "ada", "images", 10, key="g", source="gift")
+        assert isinstance(first.exception(5), RuntimeError)
+        monkeypatch.undo()
+        try:
+            in_thread(credits.grant, "ada", "images", 10, key="g", source="gift").result(5)
+        except NoAnswer:
+            credits._writer._thread = None  # let the test end
+            pytest.fail("every verb of this process waits for a thread that never began")
+
+
+def test_a_lane_that_cannot_be_started_leaves_nobody_waiting(on_postgresql, monkeypatch):
+    url, credits = on_postgresql
+    for name in ("ada", "bob"):
+        credits.grant(name, "images", 10, key="g", source="gift")
+    real = threading.Thread.start
+
+    def no_more(self):
+        if self.name.startswith("farthing-lane"):
+            raise RuntimeError("can't start new thread")
+        real(self)
+
+    monkeypatch.setattr(threading.Thread, "start", no_more)
+    with holding(url, "ada"):
+        in_thread(credits.deduct, "ada", "images", 1, key="d")
+        time.sleep(0.5)
+        monkeypatch.undo()
+    try:
+        in_thread(credits.deduct, "bob", "images", 1, key="d").result(5)
+    except NoAnswer:
+        credits._writer._thread = None
+        pytest.fail("the writer's thread died of it; every verb of this process waits for ever")
+
+
+def test_a_key_that_an_open_transaction_has_holds_up_nobody_else(on_postgresql):
+    """Decision 20, with the neighbour on another wallet: the same key for another credit type waits at its index."""
+    _, credits = on_postgresql
+    for name in ("ada", "bob"):
+        credits.grant(name, "images", 10, key="g", source="gift")
+        credits.grant(name, "chat", 10, key="h", source="gift")
+    begun, finish = threading.Event(), threading.Event()
+
+    def neighbour() -> None:
+        with credits.begin() as tx:
+            tx.deduct("ada", "images", 1, key="job:1")
+            begun.set()
+            finish.wait(4)
+
+    slow = in_thread(neighbour)
+    begun.wait(5)
+    same_key = in_thread(credits.deduct, "ada", "chat", 1, key="job:1")
+    time.sleep(0.2)
+    started = time.monotonic()
+    credits.deduct("bob", "images", 1, key="d")
+    took = time.monotonic() - started
+    finish.set()
+    slow.result(10)
+    same_key.exception(10)
+    assert took < 1, f"bob waited {took:.1f} s for ada's neighbour"
+
+
+def test_sign_ins_of_a_busy_account_hold_up_nobody_else_awaiting(on_postgresql):
+    """Decision 20 for `AsyncCredits` and the HTTP server: open_account waits in the executor that all readings need."""
+    url, credits = on_postgresql
+    credits.open_account("ada")
+    credits.open_account("bob")
+
+    async def story() -> float:
+        awaiting = AsyncCredits(credits)
+        with holding(url, "ada", seconds=3):
+            sign_ins = [asyncio.create_task(awaiting.open_account("ada")) for _ in range(40)]
+            await asyncio.sleep(0.3)
+            started = time.monotonic()
+            await awaiting.balance("bob", "images")
+            took = time.monotonic() - started
+            await asyncio.gather(*sign_ins)
+        return took
+
+    took = asyncio.run(story())
+    assert took < 1, f"reading bob's balance took {took:.1f} s"
+
+
+def test_many_sign_ins_of_a_busy_account_leave_the_writer_its_connection(on_postgresql):
+    """The same from threads: 32 transactions that wait take all connections, the writer's too."""
+    url, credits = on_postgresql
+    credits.open_account("ada")
+    credits.grant("bob", "images", 10, key="g", source="gift")
+    with holding(url, "ada", seconds=4), ThreadPoolExecutor(40) as threads:
+        sign_ins = [threads.submit(credits.open_account, "ada") for _ in range(40)]
+        time.sleep(0.8)
+        started = time.monotonic()
+        credits.deduct("bob", "images", 1, key="d")
+        took = time.monotonic() - started
+        for one in sign_ins:
+            one.result()
+    assert took < 1, f"bob waited {took:.1f} s"
+
+
+def test_a_neighbour_with_eight_wallets_holds_up_no_ninth(on_postgresql):
+    """Lanes are eight: a wallet that was busy for a moment queues behind those that are held for long."""
+    url, credits = on_postgresql
+    held = [f"held-{number}" for number in range(8)]
+    for name in (*held, "bob"):
+        credits.grant(name, "images", 10, key="g", source="gift")
+    with holding(url, *held, seconds=4):
+        waiting = [in_thread(credits.deduct, name, "images", 1, key="d") for name in held]
+        time.sleep(0.5)
+        started = time.monotonic()
+        credits.grant("eve", "images", 1, key="g", source="gift")  # new accounts may be sent to a lane, too
+        with holding(url, "bob", seconds=0.2):
+            credits.deduct("bob", "images", 1, key="d")
+        took = time.monotonic() - started
+        for one in waiting:
+            one.result(10)
+    assert took < 1.5, f"bob waited {took:.1f} s for others' wallets"
+
+
+def test_a_statement_timeout_of_the_role_is_busy_by_name(on_postgresql):
+    """Managed servers set one for every role; what it ends arrives as the driver's own error."""
+    url, credits = on_postgresql
+    credits.grant("ada", "images", 10, key="g", source="gift")
+    name = make_url(url).database
+    with credits.database.writing() as session:
+        session.execute(f"ALTER DATABASE \"{name}\" SET statement_timeout = '500ms'")
+    with (
+        farthing.open(url, catalog=shop()) as limited,
+        holding(url, "ada"),
+        pytest.raises(DatabaseBusy),
+        limited.begin() as tx,
+    ):
+        tx.deduct("ada", "images", 1, key="d")
+
+
+def test_a_transaction_that_idled_too_long_is_told_by_name(on_postgresql):
+    url, credits = on_postgresql
+    name = make_url(url).database
+    with credits.database.writing() as session:
+        session.execute(f"ALTER DATABASE \"{name}\" SET idle_in_transaction_session_timeout = '300ms'")
+    with farthing.open(url, catalog=shop()) as limited:
+        with pytest.raises(FarthingError), limited.begin() as tx:
+            tx.grant("ada", "images", 10, key="g", source="gift")
+            time.sleep(0.8)
+            tx.deduct("ada", "images", 1, key="d")
+        limited.grant("ada", "images", 10, key="g", source="gift")
+
+
+def test_a_batch_over_wallets_with_many_lots_reads_each_of_them_once(database_url: str, clock: Clock):
+    """Each wallet of a batch that needs all its lots starts the whole batch again."""
+    with farthing.open(database_url, catalog=shop(), clock=clock) as credits:
+        names = [f"user-{number}" for number in range(100)]
+        for name in names:
+            with credits.begin() as tx:
+                for lot in range(70):
+                    tx.grant(name, "images", 1, key=f"g{lot}", source="gift")
+        with holding_writer(credits):
+            futures = [in_thread(credits.grant, name, "images", 1, key="more", source="gift") for name in names]
+            time.sleep(1)
+        started = time.monotonic()
+        for one in futures:
+            one.result(120)
+        took = time.monotonic() - started
+        assert took < 3, f"100 grants in one batch took {took:.1f} s"
+
+
+@contextmanager
+def holding_writer(credits: Credits):
+    """Nothing is taken from the queue meanwhile, so that what comes is one batch."""
+    gate, real = threading.Event(), credits._writer._next_batch
+
+    def wait():
+        gate.wait()
+        return real()
+
+    credits.grant("warm-up", "images", 1, key="w", source="gift")
+    credits._writer._next_batch = wait
+    credits.grant("warm-up", "images", 1, key="w2", source="gift")
+    yield
+    gate.set()
