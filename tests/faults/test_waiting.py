@@ -17,6 +17,7 @@ import farthing
 from farthing import Credits
 from farthing.awaiting import AsyncCredits
 from farthing.errors import DatabaseBusy, FarthingError
+from farthing.store import sql
 from tests.kit import Clock, shop
 
 
@@ -34,19 +35,23 @@ def in_thread(call, *args, **named) -> Future:
     return answer
 
 
+LONG_S = 30  # a neighbour this slow would be noticed; a test that is not held up never sees it end
+
+
 @contextmanager
-def holding(url: str, *accounts: str, seconds: float | None = None):
-    """A host's own transaction that holds wallets."""
+def holding(url: str, *accounts: str):
+    """A host's own transaction that holds wallets to the end of the block. Gives whether it still does."""
     connection = psycopg.connect(make_url(url).set(drivername="postgresql").render_as_string(hide_password=False))
     for account in accounts:
         connection.execute("SELECT 1 FROM farthing_wallets WHERE account = %s FOR UPDATE", (account,))
-    if seconds is not None:
-        threading.Timer(seconds, connection.rollback).start()
+    ended = threading.Event()
+    given_up = threading.Timer(LONG_S, lambda: (ended.set(), connection.rollback()))
+    given_up.start()
     try:
-        yield connection
+        yield lambda: not ended.is_set()
     finally:
-        if seconds is None:
-            connection.rollback()
+        given_up.cancel()
+        connection.close()
 
 
 @pytest.fixture
@@ -166,19 +171,17 @@ def test_a_key_that_an_open_transaction_has_holds_up_nobody_else(on_postgresql):
         with credits.begin() as tx:
             tx.deduct("ada", "images", 1, key="job:1")
             begun.set()
-            finish.wait(4)
+            finish.wait(LONG_S)
 
     slow = in_thread(neighbour)
     begun.wait(5)
     same_key = in_thread(credits.deduct, "ada", "chat", 1, key="job:1")
     time.sleep(0.2)
-    started = time.monotonic()
     credits.deduct("bob", "images", 1, key="d")
-    took = time.monotonic() - started
+    assert not slow.done()
     finish.set()
     slow.result(10)
     same_key.exception(10)
-    assert took < 1, f"bob waited {took:.1f} s for ada's neighbour"
 
 
 def test_sign_ins_of_a_busy_account_hold_up_nobody_else_awaiting(on_postgresql):
@@ -187,35 +190,36 @@ def test_sign_ins_of_a_busy_account_hold_up_nobody_else_awaiting(on_postgresql):
     credits.open_account("ada")
     credits.open_account("bob")
 
-    async def story() -> float:
+    async def story() -> None:
         awaiting = AsyncCredits(credits)
-        with holding(url, "ada", seconds=3):
+        with holding(url, "ada") as still_held:
             sign_ins = [asyncio.create_task(awaiting.open_account("ada")) for _ in range(40)]
             await asyncio.sleep(0.3)
-            started = time.monotonic()
             await awaiting.balance("bob", "images")
-            took = time.monotonic() - started
-            await asyncio.gather(*sign_ins)
-        return took
+            assert still_held()
+        await asyncio.gather(*sign_ins)
 
-    took = asyncio.run(story())
-    assert took < 1, f"reading bob's balance took {took:.1f} s"
+    asyncio.run(story())
 
 
-def test_many_sign_ins_of_a_busy_account_leave_the_writer_its_connection(on_postgresql):
-    """The same from threads: 32 transactions that wait take all connections, the writer's too."""
+def _deduct_in_a_block(credits: Credits, number: int) -> None:
+    with credits.begin() as tx:
+        tx.deduct("ada", "images", "1", key=f"block:{number}")
+
+
+def test_many_blocks_on_a_busy_account_leave_the_writer_its_connection(on_postgresql):
+    """The same from threads: transactions that wait take all the connections there are, but for the writer's own."""
     url, credits = on_postgresql
-    credits.open_account("ada")
+    credits.grant("ada", "images", 40, key="g", source="gift")
     credits.grant("bob", "images", 10, key="g", source="gift")
-    with holding(url, "ada", seconds=4), ThreadPoolExecutor(40) as threads:
-        sign_ins = [threads.submit(credits.open_account, "ada") for _ in range(40)]
-        time.sleep(0.8)
-        started = time.monotonic()
-        credits.deduct("bob", "images", 1, key="d")
-        took = time.monotonic() - started
-        for one in sign_ins:
+    with ThreadPoolExecutor(40) as threads:
+        with holding(url, "ada") as still_held:
+            waiting = [threads.submit(_deduct_in_a_block, credits, number) for number in range(40)]
+            time.sleep(0.8)
+            credits.deduct("bob", "images", 1, key="d")
+            assert still_held()
+        for one in waiting:
             one.result()
-    assert took < 1, f"bob waited {took:.1f} s"
 
 
 def test_a_neighbour_with_eight_wallets_holds_up_no_ninth(on_postgresql):
@@ -224,17 +228,17 @@ def test_a_neighbour_with_eight_wallets_holds_up_no_ninth(on_postgresql):
     held = [f"held-{number}" for number in range(8)]
     for name in (*held, "bob"):
         credits.grant(name, "images", 10, key="g", source="gift")
-    with holding(url, *held, seconds=4):
+    with holding(url, *held) as still_held:
         waiting = [in_thread(credits.deduct, name, "images", 1, key="d") for name in held]
         time.sleep(0.5)
-        started = time.monotonic()
         credits.grant("eve", "images", 1, key="g", source="gift")  # new accounts may be sent to a lane, too
-        with holding(url, "bob", seconds=0.2):
-            credits.deduct("bob", "images", 1, key="d")
-        took = time.monotonic() - started
-        for one in waiting:
-            one.result(10)
-    assert took < 1.5, f"bob waited {took:.1f} s for others' wallets"
+        with holding(url, "bob"):
+            bob = in_thread(credits.deduct, "bob", "images", 1, key="d")
+            time.sleep(0.2)
+        bob.result(LONG_S)
+        assert still_held()
+    for one in waiting:
+        one.result(LONG_S)
 
 
 def test_a_statement_timeout_of_the_role_is_busy_by_name(on_postgresql):
@@ -266,10 +270,12 @@ def test_a_transaction_that_idled_too_long_is_told_by_name(on_postgresql):
         limited.grant("ada", "images", 10, key="g", source="gift")
 
 
-def test_a_batch_over_wallets_with_many_lots_reads_each_of_them_once(database_url: str, clock: Clock):
+def test_a_batch_over_wallets_with_many_lots_reads_each_of_them_once(
+    database_url: str, clock: Clock, monkeypatch: pytest.MonkeyPatch
+):
     """Each wallet of a batch that needs all its lots starts the whole batch again."""
     with farthing.open(database_url, catalog=shop(), clock=clock) as credits:
-        names = [f"user-{number}" for number in range(100)]
+        names = [f"user-{number}" for number in range(30)]
         for name in names:
             with credits.begin() as tx:
                 for lot in range(70):
@@ -277,11 +283,12 @@ def test_a_batch_over_wallets_with_many_lots_reads_each_of_them_once(database_ur
         with holding_writer(credits):
             futures = [in_thread(credits.grant, name, "images", 1, key="more", source="gift") for name in names]
             time.sleep(1)
-        started = time.monotonic()
+            reads: list[int] = []
+            real = sql.read_books
+            monkeypatch.setattr(sql, "read_books", lambda *args, **named: (reads.append(1), real(*args, **named))[1])
         for one in futures:
             one.result(120)
-        took = time.monotonic() - started
-        assert took < 3, f"100 grants in one batch took {took:.1f} s"
+        assert len(reads) < 20, "each wallet of the batch had all of it read again"
 
 
 @contextmanager
