@@ -7,9 +7,9 @@ from collections.abc import Awaitable, Callable, Coroutine
 from functools import wraps
 from typing import Any, Concatenate, ParamSpec, TypeVar, cast
 
-from farthing.beat import Command, Outcome
+from farthing.beat import Command
 from farthing.credits import Credits
-from farthing.verbs import Verbs
+from farthing.verbs import Verbs, receipt
 from farthing.views import Receipt
 
 P = ParamSpec("P")
@@ -28,10 +28,7 @@ class _Awaiting(Verbs):
 
     async def _arrived(self, command: Command) -> Receipt:
         outcome = await asyncio.wrap_future(self._credits.submit(command))
-        return Receipt(outcome.entry, command.credit_type.scale, replayed=outcome.replayed)
-
-    def _post(self, command: Command) -> Outcome:
-        raise NotImplementedError
+        return receipt(command, outcome)
 
 
 def _awaited(

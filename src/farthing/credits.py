@@ -25,9 +25,9 @@ from farthing.providers import Provider
 from farthing.store import sql
 from farthing.store.database import Database, Retry, Session
 from farthing.store.sql import Account
-from farthing.verbs import Verbs
+from farthing.verbs import Verbs, receipt
 from farthing.verifying import Report, verify
-from farthing.views import Balance, Check, Line, LotView, Page, QuoteView, quote_view
+from farthing.views import Balance, Check, Line, LotView, Page, QuoteView, Receipt, quote_view
 from farthing.writer import Clock, Writer
 
 T = TypeVar("T")
@@ -313,8 +313,8 @@ class Credits(Verbs):
         found = self._read(lambda session: reading.books(session, account, types, self.clock()))
         return [reading.balance(book) for book in found]
 
-    def _post(self, command: Command) -> Outcome:
-        return self.submit(command).result()
+    def _receipt(self, command: Command) -> Receipt:
+        return receipt(command, self.submit(command).result())
 
     def _read(self, work: Callable[[Session], T]) -> T:
         if self.database.dialect.memory:
@@ -348,12 +348,12 @@ class Tx(Verbs):
             sql.add_accounts(self.session, [asked])
         if self.catalog.switches["gifts"]:
             for gift in self.catalog.gifts:
-                self._post(give_gift(self.catalog, account, gift))
+                self._receipt(give_gift(self.catalog, account, gift))
         return sql.read_accounts(self.session, [account])[account]
 
-    def _post(self, command: Command) -> Outcome:
+    def _receipt(self, command: Command) -> Receipt:
         [answer] = decide(self.session, [command], self._clock(), wait=True)
         if isinstance(answer, Outcome):
-            return answer
+            return receipt(command, answer)
         assert answer is not None  # only a decision that does not wait leaves a command out
         raise answer

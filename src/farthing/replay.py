@@ -301,6 +301,3 @@ class _Sending(Verbs):
 
     def _receipt(self, command: Command) -> Any:
         return self._credits.submit(command)
-
-    def _post(self, command: Command) -> Outcome:
-        raise NotImplementedError

@@ -26,11 +26,8 @@ class Verbs(ABC):
     catalog: Catalog
 
     @abstractmethod
-    def _post(self, command: Command) -> Outcome: ...
-
     def _receipt(self, command: Command) -> Receipt:
-        outcome = self._post(command)
-        return Receipt(outcome.entry, command.credit_type.scale, replayed=outcome.replayed)
+        """The command carried out: its receipt, or for those who do not wait what will become it."""
 
     def grant(
         self,
@@ -123,6 +120,11 @@ class Verbs(ABC):
             return burn.deduct(book, units, stamp)
 
         return self._receipt(Command(checks.account_id(account), kind, checks.caller_key(key), stamp, rule))
+
+
+def receipt(command: Command, outcome: Outcome) -> Receipt:
+    """What a caller gets for a command that was carried out."""
+    return Receipt(outcome.entry, command.credit_type.scale, replayed=outcome.replayed)
 
 
 def _stamp(

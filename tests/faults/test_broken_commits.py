@@ -8,13 +8,14 @@ from concurrent.futures import ThreadPoolExecutor
 
 import psycopg
 import pytest
+from sqlalchemy import event
 
 import farthing
 from farthing import Credits
 from farthing.errors import Corrupt, DatabaseBusy, DatabaseUnreachable, OutcomeUnknown
 from farthing.store.database import Session
 from farthing.verifying import verify
-from tests.kit import Clock, shop
+from tests.kit import Clock, proved, shop
 
 
 @pytest.fixture
@@ -100,6 +101,28 @@ def test_a_locked_file_is_busy_and_nothing_was_changed(sqlite, clock: Clock, mon
         other.execute("ROLLBACK")
         assert not credits.grant("ada", "images", 1, key="g", source="gift").replayed
         other.close()
+
+
+def test_a_full_disk_refuses_by_name_and_loses_nothing(sqlite, clock: Clock):
+    limit = {"pages": 0}
+
+    def fill(connection, _record) -> None:
+        connection.execute(f"PRAGMA max_page_count = {limit['pages'] or 100_000}")
+
+    with sqlite.migrated() as url, proved(url, clock) as credits:
+        event.listen(credits.database._writes, "connect", fill)
+        credits.grant("ada", "images", 5, key="g", source="gift")
+        with credits.database.writing() as session:
+            [[limit["pages"]]] = session.execute("PRAGMA page_count")
+            session.execute(f"PRAGMA max_page_count = {limit['pages']}")
+        big = {"words": "x" * 8000}
+        with pytest.raises(DatabaseUnreachable, match=r"is full\. Nothing was changed"):
+            for number in range(100):
+                credits.grant("ada", "images", 1, key=f"k{number}", source="gift", metadata=big)
+        written = len(credits.history("ada", limit=500).data)
+        assert credits.balance("ada", "images").posted == 5 + written - 1
+        limit["pages"] = 0
+        assert not credits.grant("ada", "images", 1, key=f"k{written - 1}", source="gift", metadata=big).replayed
 
 
 def test_a_file_taken_away_is_unreachable(sqlite, clock: Clock):

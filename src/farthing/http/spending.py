@@ -33,11 +33,20 @@ class CostPaid(Body):
     currency: str = Field(pattern="^[A-Z]{3}$", description="ISO 4217.", examples=["USD"])
 
 
-class Grant(Body):
-    """Credits to give. They become one lot."""
+class Change(Body):
+    """What every change of a balance may say."""
 
     credit_type: CreditType
     amount: Amount
+    reason: Reason = None
+    actor: Actor = None
+    metadata: Facts = None
+    occurred_at: Occurred = None
+
+
+class Grant(Change):
+    """Credits to give. They become one lot."""
+
     source: Literal["gift", "plan", "purchase", "bonus", "promo", "adjustment"] = Field(
         description="Why the credits exist."
     )
@@ -45,22 +54,12 @@ class Grant(Body):
     effective_at: Instant | None = Field(default=None, description="In the future: pending until then. Left out: now.")
     priority: Whole = Field(default=DEFAULT_PRIORITY, description="Lots with a smaller number burn first.")
     cost: CostPaid | None = Field(default=None, description="Money paid for them, for the books.")
-    reason: Reason = None
-    actor: Actor = None
-    metadata: Facts = None
-    occurred_at: Occurred = None
 
 
-class Deduction(Body):
+class Deduction(Change):
     """Credits to use up."""
 
-    credit_type: CreditType
-    amount: Amount
     operation: str | None = Field(default=None, description="What they were used for.", examples=["render"])
-    reason: Reason = None
-    actor: Actor = None
-    metadata: Facts = None
-    occurred_at: Occurred = None
 
 
 class CheckAsked(Body):

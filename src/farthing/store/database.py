@@ -66,18 +66,6 @@ class Session:
         finally:
             cursor.close()
 
-    @contextmanager
-    def savepoint(self) -> Generator[None]:
-        """What happens inside is undone when it raises; the transaction around it lives on."""
-        self.execute("SAVEPOINT farthing")
-        try:
-            yield
-        except BaseException:
-            self.execute("ROLLBACK TO SAVEPOINT farthing")
-            self.execute("RELEASE SAVEPOINT farthing")
-            raise
-        self.execute("RELEASE SAVEPOINT farthing")
-
 
 class Database:
     """One database and its pools of connections. Safe to share between threads; survives a fork."""
@@ -129,7 +117,7 @@ class Database:
             if self.dialect.died(connection):
                 raise DatabaseBusy(
                     "A statement in this transaction failed, so the database undid all of it. Nothing was changed. "
-                    "Let the error of that statement leave the block, or run it in a savepoint."
+                    "Let the error of that statement leave the block."
                 )
             try:
                 connection.commit()
@@ -221,24 +209,25 @@ class Database:
             proxied = engine.raw_connection()
         except Exception as error:
             raise self._named(error) from error  # the pool's own errors: there is no connection to give back
+        broken = False
         try:
             if begin:
                 proxied.cursor().execute(begin)
             yield proxied
         except FarthingError as error:
-            if isinstance(error, Unavailable):
-                proxied.invalidate()
+            broken = isinstance(error, Unavailable)
             raise
         except Exception as error:
             named = self._named(error)
-            if isinstance(named, DatabaseUnreachable):
-                proxied.invalidate()
-                engine.dispose()
+            broken = isinstance(named, DatabaseUnreachable)
             if named is error:
                 raise
             raise named from error
         finally:
-            _give_back(proxied)
+            broken = broken and not self.dialect.memory  # there the one connection is the database
+            _give_back(proxied, broken=broken)
+            if broken:
+                engine.dispose()
 
     def _named(self, error: Exception) -> Exception:
         """What the driver's error means to a caller; errors that are nobody's fault but ours stay as they are."""
@@ -261,6 +250,10 @@ class Database:
             "missing": NotMigrated(
                 "The database lacks Farthing's tables or has older ones. Nothing was changed. Run `farthing migrate`."
             ),
+            "full": DatabaseUnreachable(
+                f"The disk of the database at {self.url.render_as_string()} is full. Nothing was changed. "
+                "Make room, then try again with the same key."
+            ),
             "readonly": DatabaseUnreachable(
                 f"The database at {self.url.render_as_string()} is read-only. Nothing was changed. "
                 "Check the file's permissions, or that this is the primary server."
@@ -269,11 +262,12 @@ class Database:
         return made.get(self.dialect.trouble(cause), error)
 
 
-def _give_back(proxied: Any) -> None:
+def _give_back(proxied: Any, *, broken: bool) -> None:
     try:
-        if proxied.is_valid:
-            proxied.rollback()
+        proxied.rollback()  # also of a broken one: closing alone may leave its locks until its cursors are collected
     except Exception:  # the connection is dead, and whoever used it was told
+        broken = True
+    if broken:
         proxied.invalidate()
     proxied.close()
 

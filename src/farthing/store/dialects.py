@@ -30,7 +30,7 @@ Json = sa.Text().with_variant(postgresql.JSONB(), "postgresql")
 Instant = sa.Integer().with_variant(sa.TIMESTAMP(timezone=True), "postgresql")
 
 Row = tuple[Any, ...]
-Trouble = Literal["busy", "retry", "unique", "lost", "missing", "readonly", "other"]
+Trouble = Literal["busy", "retry", "unique", "lost", "missing", "readonly", "full", "other"]
 
 
 class Session(Protocol):
@@ -124,7 +124,7 @@ class SQLite:
         known: list[tuple[str, Trouble]] = [
             ("locked", "busy"), ("no such table", "missing"), ("no such column", "missing"),
             ("readonly", "readonly"), ("unable to open", "lost"), ("disk I/O", "lost"),
-            ("not a database", "lost"), ("malformed", "lost"),
+            ("not a database", "lost"), ("malformed", "lost"), ("is full", "full"),
         ]  # fmt: skip
         for words, kind in known:
             if words in str(error):
@@ -257,6 +257,7 @@ class PostgreSQL:
         known: dict[str | None, Trouble] = {
             "40001": "retry", "40P01": "retry", "55P03": "busy", "57014": "busy", "25P03": "lost",
             "23505": "unique", "42P07": "unique", "42P01": "missing", "42703": "missing", "25006": "readonly",
+            "53100": "full",
         }  # fmt: skip
         if state in known:
             return known[state]
