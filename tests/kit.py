@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 import farthing
 from farthing.catalog import Catalog, parse
 from farthing.core.calendar import Span, after, span
-from farthing.verifying import verify
+from farthing.ledger.verifying import verify
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 

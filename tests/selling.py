@@ -17,13 +17,13 @@ from starlette.routing import Mount
 from starlette.types import Receive, Scope, Send
 
 import farthing
-from farthing.inbox import Received
-from farthing.orders import OrderView
+from farthing.ledger.verifying import verify
 from farthing.providers import Bill, Provider
 from farthing.providers.sandbox import Kind, Sandbox
 from farthing.providers.sandbox_page import sandbox_app
+from farthing.selling.inbox import Received
+from farthing.selling.orders import OrderView
 from farthing.server import assemble
-from farthing.verifying import verify
 from tests.kit import Clock, shop
 
 SECRET = "a sandbox secret of the tests"

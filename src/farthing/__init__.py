@@ -6,9 +6,10 @@ from farthing.amounts import Money
 from farthing.awaiting import AsyncCredits
 from farthing.catalog import Catalog
 from farthing.catalog import load as load_catalog
-from farthing.commands import DEFAULT, NEVER
-from farthing.credits import Credits, Tx
+from farthing.credits import Credits
 from farthing.errors import FarthingError, InsufficientCredits, Refused
+from farthing.ledger.commands import DEFAULT, NEVER
+from farthing.ledger.transaction import Tx
 from farthing.opening import migrate, open, open_async
 from farthing.views import Balance, Check, Line, LotView, Page, Receipt
 

@@ -7,9 +7,9 @@ from collections.abc import Awaitable, Callable, Coroutine
 from functools import wraps
 from typing import Any, Concatenate, ParamSpec, TypeVar, cast
 
-from farthing.beat import Command
 from farthing.credits import Credits
-from farthing.verbs import Verbs, receipt
+from farthing.ledger.beat import Command
+from farthing.ledger.verbs import Verbs, receipt
 from farthing.views import Receipt
 
 P = ParamSpec("P")

@@ -10,25 +10,26 @@ from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import TypeVar
 
-from farthing import inbox, orders, quoting, reading
 from farthing.amounts import Amount, to_credits, to_units
-from farthing.beat import Command, Outcome, book_due, decide
 from farthing.catalog import Catalog
-from farthing.checkout import Checkout, Wish, checkout
-from farthing.commands import give_gift, new_account
 from farthing.core import burn, checks
 from farthing.errors import DatabaseBusy, InsufficientCredits, NestedWrite, NotFound
-from farthing.inbox import Handled, InboxEvent, Received
 from farthing.jobs import EVERY_S, Jobs
-from farthing.orders import OrderPage, OrderView
+from farthing.ledger import reading
+from farthing.ledger.beat import Command, Outcome, book_due
+from farthing.ledger.transaction import Tx
+from farthing.ledger.verbs import Verbs, receipt
+from farthing.ledger.verifying import Report, verify
+from farthing.ledger.writer import Clock, Writer
 from farthing.providers import Provider
+from farthing.selling import inbox, orders, quoting
+from farthing.selling.checkout import Checkout, Wish, checkout
+from farthing.selling.inbox import Handled, InboxEvent, Received
+from farthing.selling.orders import OrderPage, OrderView
 from farthing.store import sql
 from farthing.store.database import Database, Retry, Session
 from farthing.store.sql import Account
-from farthing.verbs import Verbs, receipt
-from farthing.verifying import Report, verify
 from farthing.views import Balance, Check, Line, LotView, Page, QuoteView, Receipt, quote_view
-from farthing.writer import Clock, Writer
 
 T = TypeVar("T")
 
@@ -300,6 +301,8 @@ class Credits(Verbs):
             account: only this one's; None for the whole database, in bounded memory.
             progress: called now and then with the entries done and the entries there are.
         """
+        if account is not None:
+            checks.account_id(account)
         return verify(self.database, account=account, progress=progress)
 
     def submit(self, command: Command) -> Future[Outcome]:
@@ -327,33 +330,3 @@ class Credits(Verbs):
                 "A plain verb was called inside `credits.begin()`: it would wait for the transaction around it. "
                 "Nothing was changed by it. Call it on the transaction: `with credits.begin() as tx: tx.deduct(…)`."
             )
-
-
-class Tx(Verbs):
-    """The verbs inside one open transaction. Made by `credits.begin()`; it lasts only if the block ends well."""
-
-    def __init__(self, session: Session, catalog: Catalog, clock: Clock) -> None:
-        self.session = session
-        self.catalog = catalog
-        self._clock = clock
-
-    def open_account(self, account: str, *, time_zone: str | None = None, locale: str | None = None) -> Account:
-        """As `Credits.open_account`."""
-        asked = new_account(self.catalog, checks.account_id(account))._replace(created_at=self._clock())
-        if time_zone is not None:
-            asked = asked._replace(time_zone=checks.zone(time_zone))
-        if locale is not None:
-            asked = asked._replace(locale=checks.locale(locale))
-        if not sql.read_accounts(self.session, [account]):
-            sql.add_accounts(self.session, [asked])
-        if self.catalog.switches["gifts"]:
-            for gift in self.catalog.gifts:
-                self._receipt(give_gift(self.catalog, account, gift))
-        return sql.read_accounts(self.session, [account])[account]
-
-    def _receipt(self, command: Command) -> Receipt:
-        [answer] = decide(self.session, [command], self._clock(), wait=True)
-        if isinstance(answer, Outcome):
-            return receipt(command, answer)
-        assert answer is not None  # only a decision that does not wait leaves a command out
-        raise answer

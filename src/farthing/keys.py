@@ -121,8 +121,8 @@ def revoke(credits: Credits, key_id: str) -> ApiKey:
 
 def list_keys(credits: Credits) -> list[ApiKey]:
     """All keys, oldest first, revoked ones too."""
-    with credits.database.reading() as session:
-        return [_key(session, row) for row in session.execute(f"SELECT {_COLUMNS} FROM farthing_api_keys ORDER BY id")]
+    statement = f"SELECT {_COLUMNS} FROM farthing_api_keys ORDER BY id"
+    return credits.database.read(lambda session: [_key(session, row) for row in session.execute(statement)])
 
 
 def find(credits: Credits, secret: str) -> ApiKey | None:
@@ -131,9 +131,12 @@ def find(credits: Credits, secret: str) -> ApiKey | None:
     The look-up goes by digest, so what its time could tell is nothing about any secret.
     """
     digest = _digest(secret)
-    with credits.database.reading() as session:
+
+    def work(session: Session) -> ApiKey | None:
         rows = session.execute(f"SELECT digest, {_COLUMNS} FROM farthing_api_keys WHERE digest = ?", (digest,))
         return next((_key(session, row[1:]) for row in rows if compare_digest(bytes(row[0]), digest)), None)
+
+    return credits.database.read(work)
 
 
 def mode_of(secret: str) -> str | None:

@@ -12,10 +12,10 @@ from farthing import catalog as catalogs
 from farthing.awaiting import AsyncCredits
 from farthing.catalog import Catalog
 from farthing.credits import Credits, system_clock
+from farthing.ledger.writer import Clock
 from farthing.providers import Provider, registry
 from farthing.store import sql
 from farthing.store.database import Database
-from farthing.writer import Clock
 
 if TYPE_CHECKING:
     from farthing.settings import Settings

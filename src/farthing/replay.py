@@ -17,11 +17,11 @@ from pathlib import Path
 from typing import IO, Any, NamedTuple
 
 from farthing.amounts import exact, to_credits
-from farthing.beat import Command, Outcome
 from farthing.core import checks
 from farthing.credits import Credits
 from farthing.errors import Invalid, InvalidAmount, InvalidField, Refused
-from farthing.verbs import Verbs
+from farthing.ledger.beat import Command, Outcome
+from farthing.ledger.verbs import Verbs
 
 PARALLEL = 1024  # rows in flight: a few full batches of the writer
 EXACT = Context(prec=120, traps=[Inexact, InvalidOperation, Overflow])

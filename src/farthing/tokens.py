@@ -112,11 +112,8 @@ def require_unspent(credits: Credits, token: Token) -> None:
     Raises:
         TokenSpent: it was.
     """
-    with credits.database.reading() as session:
-        found = session.execute(
-            "SELECT id FROM farthing_spent_tokens WHERE account = ? AND id = ?", (token.account, token.id)
-        )
-    if found:
+    statement = "SELECT id FROM farthing_spent_tokens WHERE account = ? AND id = ?"
+    if credits.database.read(lambda session: session.execute(statement, (token.account, token.id))):
         raise TokenSpent("This link was used, or this session ended. Nothing was changed. Ask for a new one.")
 
 

@@ -23,7 +23,7 @@ from typing import Any, NamedTuple
 
 import farthing
 from farthing.catalog import parse
-from farthing.catalog_file import read
+from farthing.catalog.file import read
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"

@@ -13,8 +13,9 @@ from pydantic_core import PydanticUndefined
 from sqlalchemy import make_url
 
 import farthing
-from farthing import catalog_schema, errors
-from farthing.catalog_schema import Document, Section
+from farthing import errors
+from farthing.catalog import schema
+from farthing.catalog.schema import Document, Section
 from farthing.errors import FarthingError
 from farthing.store.tables import entries, metadata
 from tests.docs.pages import DOCS, PAGES, blocks, name, prose
@@ -47,7 +48,7 @@ def coded(cells: list[str]) -> str | None:
 
 SECTIONS = [
     value
-    for value in vars(catalog_schema).values()
+    for value in vars(schema).values()
     if inspect.isclass(value) and issubclass(value, Section) and value is not Section
 ]
 

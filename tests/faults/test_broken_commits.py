@@ -13,8 +13,8 @@ from sqlalchemy import event
 import farthing
 from farthing import Credits
 from farthing.errors import Corrupt, DatabaseBusy, DatabaseUnreachable, OutcomeUnknown
+from farthing.ledger.verifying import verify
 from farthing.store.database import Session
-from farthing.verifying import verify
 from tests.kit import Clock, proved, shop
 
 

@@ -19,7 +19,7 @@ import pytest
 
 import farthing
 from farthing import keys
-from farthing.verifying import verify
+from farthing.ledger.verifying import verify
 from tests.kit import SHOP, shop
 
 ACCOUNTS = 5

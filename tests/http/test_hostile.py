@@ -165,7 +165,7 @@ def test_what_breaks_inside_is_500_and_tells_only_the_log(
     def broken(*_: object) -> None:
         raise RuntimeError("the secret is 42")
 
-    monkeypatch.setattr("farthing.reading.books", broken)
+    monkeypatch.setattr("farthing.ledger.reading.books", broken)
     answer = Api(shop).get("/v1/accounts/ada/balances", headers={"X-Request-Id": "here"})
     assert (answer.status_code, answer.json()["code"]) == (500, "internal")
     assert "42" not in answer.text

@@ -36,7 +36,7 @@ def test_each_error_is_told_as_a_problem_and_those_of_the_house_without_their_in
     def refused(*_: object) -> None:
         raise kind("postgresql://db.internal is what it says.", shortfall=5, status=200)
 
-    monkeypatch.setattr("farthing.reading.books", refused)
+    monkeypatch.setattr("farthing.ledger.reading.books", refused)
     answer = Api(shop).get("/v1/accounts/ada/balances")
     problem = answer.json()
     assert (answer.status_code, problem["status"]) == (status_of(kind), status_of(kind))

@@ -15,11 +15,11 @@ from starlette.routing import Mount
 
 import farthing
 from farthing import http, portal
-from farthing.orders import OrderView
+from farthing.ledger.verifying import verify
 from farthing.providers import Bill
 from farthing.providers.sandbox import Kind, Sandbox
 from farthing.providers.sandbox_page import sandbox_app
-from farthing.verifying import verify
+from farthing.selling.orders import OrderView
 from tests.kit import Clock, shop
 
 SECRET = "a secret of the tests, long enough to sign"

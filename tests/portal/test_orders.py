@@ -6,8 +6,8 @@ from typing import Literal
 
 import pytest
 
-from farthing.orders import OrderView
 from farthing.providers.sandbox import Kind
+from farthing.selling.orders import OrderView
 from tests.kit import Clock, shop
 from tests.portal.customer import Customer, Page
 from tests.portal.site import PREFIX, STORE, Site

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 import farthing
 from farthing import Credits, Receipt
 from farthing.errors import InvalidExpiry
-from farthing.verifying import verify
+from farthing.ledger.verifying import verify
 from tests.kit import Clock
 
 accounts = count()

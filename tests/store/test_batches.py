@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 
 import farthing
 from farthing import Credits
-from farthing.beat import Command, Outcome, decide
-from farthing.commands import NewLot, give
 from farthing.core import burn
 from farthing.core.book import Book, Draft, Stamp
 from farthing.core.calendar import span
+from farthing.ledger.beat import Command, Outcome, decide
+from farthing.ledger.commands import NewLot, give
 from farthing.store import sql
 from tests.kit import Clock, shop
 

@@ -7,8 +7,8 @@ import pytest
 import farthing
 from farthing import Credits, Money
 from farthing.core.calendar import micros
+from farthing.ledger.verifying import verify
 from farthing.store.tables import entries
-from farthing.verifying import verify
 from tests.kit import Clock, shop
 
 HEADS = [
@@ -61,15 +61,15 @@ PAGE = [
 
 SEALS = [
     "3bcc4e2becfe327b685b54c08c36ffc8",
-    "ff4d27384a5e3a6251c5fa96c20b1666",
-    "e4e360311e8fe0c3150fef28b5ba66fa",
-    "dab92719df322dc61de2612b9274f9af",
-    "bf92a16011ed8fd4cb01e4a0d12a1551",
-    "fe4c3d7fced2775107e0c60203e51ff5",
-    "246d4b4165769a7217b7a0bbff93eef8",
-    "05199ddd48e2091495e81bc23087e1f5",
-    "664d2a19838e4e5a98a8dfe06d2b987e",
-    "4373deed50e963fe9455e82e0da97e2e",
+    "b18505c0409637b3c44e787b9d1dd0a8",
+    "05c44a32aea65c37bbe5bd9cadbc358d",
+    "19b5ecaaa6b8a66510ee9a6eba468c1a",
+    "aaa0808d79a139ffe54b60cf9db91519",
+    "6ce25d9db131838a4b6949e06b4288ef",
+    "8cb677a93c935539e53aa939c29b177d",
+    "a41e439fbfc20337a8d2bd9cff5a910d",
+    "ade67e1d04af9141f5407caa004c2259",
+    "3b87a24e4c6c6d69fac955649884e43f",
 ]
 
 

@@ -7,7 +7,7 @@ import pytest
 import farthing
 from farthing import Credits, Money
 from farthing.errors import NotFound
-from farthing.verifying import verify
+from farthing.ledger.verifying import verify
 from tests.kit import Clock, shop
 
 

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 import farthing
-from farthing.verifying import verify
+from farthing.ledger.verifying import verify
 from tests.kit import Clock, shop
 
 

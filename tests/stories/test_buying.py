@@ -33,7 +33,7 @@ from farthing.errors import (
 )
 from farthing.providers import Bill, Started
 from farthing.providers.sandbox import Sandbox
-from farthing.quoting import quote
+from farthing.selling.quoting import quote
 from farthing.store import orders as order_rows
 from tests.databases import Databases
 from tests.kit import START, Clock, shop
@@ -315,7 +315,7 @@ def test_what_is_discounted_to_nothing_needs_no_payment(
         quoted = quote(*args, **kwargs)
         return quoted._replace(discount_minor=quoted.total_minor, total_minor=0)
 
-    monkeypatch.setattr("farthing.checkout.quote", free)
+    monkeypatch.setattr("farthing.selling.checkout.quote", free)
     with selling(database_url, clock) as credits:
         checkout = credits.checkout("ada", package="starter", key="buy:1")
         assert (checkout.order.status, checkout.url, available(credits)) == ("fulfilled", None, 110)

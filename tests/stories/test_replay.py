@@ -22,8 +22,8 @@ import farthing
 from farthing import Credits
 from farthing.catalog import parse
 from farthing.errors import InvalidField, InvalidKey, Unavailable, UnknownCreditType
+from farthing.ledger.verifying import verify
 from farthing.replay import Measure, Rejected, Replay, Usage
-from farthing.verifying import verify
 from tests.databases import Databases
 
 CATALOG = """

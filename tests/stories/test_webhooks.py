@@ -11,10 +11,10 @@ import pytest
 
 import farthing
 from farthing.errors import BadSignature, BodyTooLarge, NotFound, UnknownProvider
-from farthing.inbox import Handled
-from farthing.orders import OrderView
 from farthing.providers import ProviderEvent
 from farthing.providers.sandbox import Kind, Sandbox
+from farthing.selling.inbox import Handled
+from farthing.selling.orders import OrderView
 from farthing.store import inbox as event_rows
 from tests.kit import Clock
 from tests.selling import SECRET, available, bill_of, sandbox, selling, tell

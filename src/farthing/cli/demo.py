@@ -97,7 +97,7 @@ def _serving(settings: Settings, listening: Any) -> Generator[Credits]:
 
 
 def _tell(credits: Credits, settings: Settings) -> dict[str, Any]:
-    from farthing.verifying import verify
+    from farthing.ledger.verifying import verify
 
     for account in ("ada", "bob"):
         credits.open_account(account)

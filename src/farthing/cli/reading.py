@@ -99,7 +99,7 @@ def verify(
     as_json: AsJson = False,
 ) -> None:
     """Rebuild every balance and lot from the entries and compare. Ends with 1 where anything is wrong."""
-    from farthing import verifying
+    from farthing.ledger import verifying
 
     with opened() as credits, output.progress("Verifying", unit="entries", quiet=as_json) as told:
         report = verifying.verify(credits.database, account=account, progress=told)

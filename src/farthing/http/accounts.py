@@ -12,7 +12,7 @@ from farthing import errors
 from farthing.http.auth import needs
 from farthing.http.route import ledger, refusals, router
 from farthing.http.wire import Body, Exact, Number, Time
-from farthing.reading import MAX_PAGE
+from farthing.ledger.reading import MAX_PAGE
 
 routes = router("Accounts")
 

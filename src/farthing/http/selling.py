@@ -18,7 +18,7 @@ from farthing.http.accounts import AccountId
 from farthing.http.auth import PUBLIC, needs
 from farthing.http.route import KEYED, idempotency_key, ledger, refusals, router
 from farthing.http.wire import Amount, Body, Exact, Number, Time
-from farthing.orders import MAX_PAGE
+from farthing.selling.orders import MAX_PAGE
 
 routes = router("Selling")
 

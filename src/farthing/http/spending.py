@@ -9,12 +9,12 @@ from starlette.requests import Request
 
 from farthing import errors
 from farthing.amounts import Money
-from farthing.commands import DEFAULT
 from farthing.core.book import DEFAULT_PRIORITY
 from farthing.http.accounts import AccountId, Entry
 from farthing.http.auth import needs
 from farthing.http.route import KEYED, actor, idempotency_key, ledger, refusals, router
 from farthing.http.wire import Amount, Body, Exact, Expires, Instant, Metadata, Number, Whole
+from farthing.ledger.commands import DEFAULT
 from farthing.views import Receipt
 
 routes = router("Credits")

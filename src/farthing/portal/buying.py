@@ -11,12 +11,12 @@ from typing import NamedTuple
 from starlette.responses import Response
 
 from farthing.errors import Invalid, Refused, Unavailable, UnknownCreditType
-from farthing.orders import OrderView
 from farthing.portal import shelf
 from farthing.portal.forms import Stopped
 from farthing.portal.frame import CONTENT_SECURITY_POLICY
 from farthing.portal.visit import Visit
 from farthing.portal.words import ENGLISH, outcome
+from farthing.selling.orders import OrderView
 from farthing.views import Balance
 
 ORDERS = 20

@@ -5,7 +5,7 @@ A page is in one language throughout: where a word is missing in a language, tha
 
 from __future__ import annotations
 
-from farthing.orders import OrderView
+from farthing.selling.orders import OrderView
 from farthing.views import Line
 
 ENGLISH = {

@@ -23,6 +23,10 @@ from sqlalchemy.engine import URL, make_url
 from farthing.core.calendar import instant, micros
 from farthing.errors import SettingsInvalid
 
+BUSY_TIMEOUT_S = 30
+HURRY_MS = 100
+REFUSAL = "the Farthing ledger is append-only: nothing was changed"
+
 Word = sa.Text().with_variant(postgresql.TEXT(collation="C"), "postgresql")
 Whole = sa.Integer().with_variant(sa.BigInteger(), "postgresql")
 Flag = sa.Integer().with_variant(sa.Boolean(), "postgresql")
@@ -166,6 +170,7 @@ class PostgreSQL:
     """PostgreSQL 14 or later, through psycopg 3."""
 
     name = "postgresql"
+    begin = f"SET LOCAL lock_timeout = '{BUSY_TIMEOUT_S}s'"  # the writer waits only a moment
     begin_hurried = None  # psycopg begins with the first statement
     begin_reading = None
     locks_rows = True
@@ -178,11 +183,6 @@ class PostgreSQL:
         self.settled_scales: set[tuple[str, int]] = set()
         said = url.query.get("options", ())
         self._options = [said] if isinstance(said, str) else list(said)
-
-    @property
-    def begin(self) -> str:
-        """Our own and the application's transactions wait for locks as long as anybody; the writer only a moment."""
-        return f"SET LOCAL lock_timeout = '{BUSY_TIMEOUT_S}s'"
 
     def engine_options(self, *, writes: bool) -> dict[str, Any]:
         settings = ["timezone=UTC"]
@@ -298,10 +298,6 @@ class PostgreSQL:
 
 Dialect = SQLite | PostgreSQL
 _cursors = count()
-
-BUSY_TIMEOUT_S = 30
-HURRY_MS = 100
-REFUSAL = "the Farthing ledger is append-only: nothing was changed"
 
 
 def parse_url(url: str | URL) -> tuple[URL, Dialect]:

@@ -9,18 +9,19 @@ from hashlib import sha256
 from threading import Lock
 from typing import TYPE_CHECKING, NamedTuple
 
-from farthing.checkout import provider_named
 from farthing.core import checks
 from farthing.core.payments import hear
 from farthing.errors import BadSignature, BodyTooLarge, FarthingError, NotFound
-from farthing.orders import fulfil
 from farthing.providers import Provider, ProviderEvent
+from farthing.selling.checkout import provider_named
+from farthing.selling.orders import fulfil
 from farthing.store import inbox as store
 from farthing.store import orders
 from farthing.store.inbox import InboxEvent
 
 if TYPE_CHECKING:
-    from farthing.credits import Credits, Tx
+    from farthing.credits import Credits
+    from farthing.ledger.transaction import Tx
 
 log = logging.getLogger("farthing")
 
@@ -89,6 +90,7 @@ def newest(credits: Credits, *, failed: bool, limit: int) -> list[InboxEvent]:
 
 def retry(credits: Credits, provider: str, event: str) -> InboxEvent:
     """As `Credits.retry_event`."""
+    checks.text("provider", provider)
     checks.text("event", event)
     until = credits.clock() + LEASE
     if credits.run(lambda tx: store.reopen(tx.session, provider, event, until=until)):

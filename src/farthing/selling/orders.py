@@ -11,19 +11,19 @@ from json import loads
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from farthing.amounts import Money, to_credits
-from farthing.beat import decide
-from farthing.commands import NewLot, give, life
 from farthing.core import checks
 from farthing.core.book import CreditType, Stamp
 from farthing.core.calendar import EPOCH
 from farthing.core.payments import Order, standing, status
 from farthing.errors import FarthingError, InvalidField, NotFound
+from farthing.ledger.beat import decide
+from farthing.ledger.commands import NewLot, give, life
 from farthing.store import orders as store
 from farthing.store.database import Session
 from farthing.views import QuoteLineView
 
 if TYPE_CHECKING:
-    from farthing.credits import Tx
+    from farthing.ledger.transaction import Tx
 
 MAX_PAGE = 500
 

@@ -7,12 +7,12 @@ from enum import Enum
 from typing import Any, Literal, NamedTuple
 
 from farthing.amounts import Money
-from farthing.beat import Command
 from farthing.catalog import Catalog, Gift
 from farthing.core import checks, lots
 from farthing.core.book import DEFAULT_PRIORITY, Book, CreditType, Draft, Stamp
 from farthing.core.calendar import EPOCH, Span, after, span
 from farthing.errors import InvalidExpiry, InvalidField
+from farthing.ledger.beat import Command
 from farthing.store.sql import Account
 
 NEVER = "never"
@@ -99,7 +99,11 @@ def life_said(life: Life) -> str | None:
     """`life` as part of what a key stands for; None where it was left out."""
     if life is DEFAULT:
         return None
-    return NEVER if life is None else repr(life)
+    if isinstance(life, datetime):
+        return life.isoformat()
+    if isinstance(life, timedelta):
+        return f"{life // timedelta(microseconds=1)}us"
+    return NEVER if life is None else f"{life.months}mo" if life.months else f"{life.seconds * 1_000_000}us"
 
 
 def _end(life: Life, kind: CreditType, start: datetime, zone: str) -> datetime | None:

@@ -11,10 +11,10 @@ from itertools import islice
 
 from farthing.amounts import to_credits
 from farthing.catalog import Catalog
-from farthing.commands import gift_key
 from farthing.core.book import Book, CreditType
 from farthing.core.lots import settle
 from farthing.errors import InvalidField
+from farthing.ledger.commands import gift_key
 from farthing.store import sql
 from farthing.store.database import Session
 from farthing.store.sql import Account

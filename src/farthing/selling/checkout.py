@@ -9,22 +9,23 @@ from urllib.parse import urlsplit
 from uuid_utils import uuid7
 
 from farthing.amounts import Amount, text, to_credits, to_units
-from farthing.beat import key_reused
 from farthing.core import checks
 from farthing.core.book import CreditType
 from farthing.core.payments import Order, status
 from farthing.core.pricing import Quote
 from farthing.errors import InvalidField, UnknownProvider
-from farthing.orders import OrderView, fulfil, view
+from farthing.ledger.beat import key_reused
 from farthing.providers import Bill, Provider
-from farthing.quoting import quote
+from farthing.selling.orders import OrderView, fulfil, view
+from farthing.selling.quoting import quote
 from farthing.store import orders as store
 from farthing.store import sql
 from farthing.store.database import Session
 from farthing.views import quote_view
 
 if TYPE_CHECKING:
-    from farthing.credits import Credits, Tx
+    from farthing.credits import Credits
+    from farthing.ledger.transaction import Tx
 
 ORDER_LIFE = timedelta(hours=24)
 MAX_URL_BYTES = 2000

@@ -91,7 +91,7 @@ def parse(text: str, *, name: str = "farthing.toml") -> Catalog:
     Raises:
         CatalogInvalid: it is not TOML or has mistakes.
     """
-    from farthing.catalog_file import read  # pydantic is only needed while a file is read
+    from farthing.catalog.file import read  # pydantic is only needed while a file is read
 
     try:
         document = tomllib.loads(text, parse_float=Decimal)

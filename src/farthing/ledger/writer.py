@@ -18,8 +18,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import datetime
 from typing import NamedTuple
 
-from farthing.beat import Command, Outcome, decide
 from farthing.errors import DatabaseBusy, NotReady, Unavailable
+from farthing.ledger.beat import Command, Outcome, decide
 from farthing.store.database import Database
 from farthing.store.dialects import BUSY_TIMEOUT_S
 from farthing.store.sql import Wallet

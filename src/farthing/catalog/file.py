@@ -13,7 +13,7 @@ from pydantic_core import ErrorDetails
 
 from farthing.amounts import minor_units, to_units
 from farthing.catalog import Catalog, Gift
-from farthing.catalog_schema import (
+from farthing.catalog.schema import (
     CreditTypeSection,
     Document,
     GiftSection,

@@ -8,13 +8,13 @@ from datetime import datetime
 from typing import Any
 
 from farthing.amounts import CURRENCIES, Amount, Money, to_units
-from farthing.beat import Command, Outcome
 from farthing.catalog import Catalog
-from farthing.commands import DEFAULT, Expires, NewLot, give, life, life_said
 from farthing.core import burn, checks
 from farthing.core.book import DEFAULT_PRIORITY, SOURCES, Book, Draft, Stamp
 from farthing.core.calendar import EPOCH
 from farthing.errors import InvalidField
+from farthing.ledger.beat import Command, Outcome
+from farthing.ledger.commands import DEFAULT, Expires, NewLot, give, life, life_said
 from farthing.views import Receipt
 
 _CALLER_SOURCES = tuple(source for source in SOURCES if source not in ("transfer", "reversal"))
