@@ -3,25 +3,29 @@
 from __future__ import annotations
 
 from farthing.amounts import Money
-from farthing.awaiting import AsyncCredits
+from farthing.awaiting import AsyncCredits, AsyncHeld
 from farthing.catalog import Catalog
 from farthing.catalog import load as load_catalog
 from farthing.credits import Credits
 from farthing.errors import FarthingError, InsufficientCredits, Refused
 from farthing.ledger.commands import DEFAULT, NEVER
 from farthing.ledger.transaction import Tx
+from farthing.ledger.verbs import Held
 from farthing.opening import migrate, open, open_async
-from farthing.views import Balance, Check, Line, LotView, Page, Receipt
+from farthing.views import Balance, Check, HoldView, Line, LotView, Page, Receipt
 
 __all__ = [
     "DEFAULT",
     "NEVER",
     "AsyncCredits",
+    "AsyncHeld",
     "Balance",
     "Catalog",
     "Check",
     "Credits",
     "FarthingError",
+    "Held",
+    "HoldView",
     "InsufficientCredits",
     "Line",
     "LotView",

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Generator
 from functools import wraps
 from typing import Any, Concatenate, ParamSpec, TypeVar, cast
 
+from farthing.amounts import Amount
 from farthing.credits import Credits
+from farthing.errors import FarthingError
 from farthing.ledger.beat import Command
+from farthing.ledger.commands import Expires
 from farthing.ledger.verbs import Verbs, receipt
+from farthing.ledger.verbs.holding import hold_id, note_unreleased
 from farthing.views import Receipt
 
 P = ParamSpec("P")
@@ -26,9 +30,67 @@ class _Awaiting(Verbs):
     def _receipt(self, command: Command) -> Any:
         return self._arrived(command)
 
+    def _held(self, command: Command) -> Any:
+        return self._arrived(command)
+
     async def _arrived(self, command: Command) -> Receipt:
         outcome = await asyncio.wrap_future(self._credits.submit(command))
         return receipt(command, outcome)
+
+
+class AsyncHeld:
+    """Credits set aside: `hold = await credits.hold(…)`, or `async with credits.hold(…) as hold:`, which captures all
+    of them at the end, or releases them on an error."""
+
+    receipt: Receipt
+
+    def __init__(self, credits: AsyncCredits, arriving: Coroutine[Any, Any, Receipt]) -> None:
+        self._credits = credits
+        self._arriving = arriving
+        self.ended: Receipt | None = None
+
+    def __await__(self) -> Generator[Any, Any, AsyncHeld]:
+        return self._arrived().__await__()
+
+    async def _arrived(self) -> AsyncHeld:
+        self.receipt = await self._arriving
+        return self
+
+    @property
+    def id(self) -> str:
+        """The hold's name: `hold_` credit type `_` the number of the entry that made it."""
+        return hold_id(self.receipt)
+
+    @property
+    def replayed(self) -> bool:
+        """Whether an earlier call with the same key had made it."""
+        return self.receipt.replayed
+
+    async def capture(self, amount: Amount | None = None, *, operation: str | None = None) -> Receipt:
+        """As `Credits.capture`."""
+        self.ended = await self._credits.capture(self.receipt.account, self.id, amount, operation=operation)
+        return self.ended
+
+    async def release(self) -> Receipt:
+        """As `Credits.release`."""
+        self.ended = await self._credits.release(self.receipt.account, self.id)
+        return self.ended
+
+    async def extend(self, expires: Expires, *, key: str) -> Receipt:
+        """As `Credits.extend`."""
+        return await self._credits.extend(self.receipt.account, self.id, expires, key=key)
+
+    async def __aenter__(self) -> AsyncHeld:
+        return await self
+
+    async def __aexit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if self.ended is None and error is None:
+            await self.capture()
+        elif self.ended is None:
+            try:
+                await asyncio.shield(self.release())  # a cancelled caller's credits are let go of all the same
+            except FarthingError as second:
+                note_unreleased(error, second)
 
 
 def _awaited(
@@ -36,6 +98,13 @@ def _awaited(
 ) -> Callable[Concatenate[AsyncCredits, P], Coroutine[Any, Any, T]]:
     async def call(self: AsyncCredits, *args: P.args, **kwargs: P.kwargs) -> T:
         return await cast(Awaitable[T], verb(self.awaiting, *args, **kwargs))
+
+    return wraps(verb)(call)
+
+
+def _held(verb: Callable[Concatenate[Any, P], Any]) -> Callable[Concatenate[AsyncCredits, P], AsyncHeld]:
+    def call(self: AsyncCredits, *args: P.args, **kwargs: P.kwargs) -> AsyncHeld:
+        return AsyncHeld(self, verb(self.awaiting, *args, **kwargs))
 
     return wraps(verb)(call)
 
@@ -58,6 +127,18 @@ class AsyncCredits:
 
     grant = _awaited(Verbs.grant)
     deduct = _awaited(Verbs.deduct)
+    reverse = _awaited(Verbs.reverse)
+    hold = _held(Verbs.hold)
+    capture = _awaited(Verbs.capture)
+    release = _awaited(Verbs.release)
+    extend = _awaited(Verbs.extend)
+    void = _awaited(Verbs.void)
+    clawback = _awaited(Verbs.clawback)
+    transfer = _awaited(Verbs.transfer)
+    freeze = _in_thread(Credits.freeze)
+    unfreeze = _in_thread(Credits.unfreeze)
+    merge = _in_thread(Credits.merge)
+    erase = _in_thread(Credits.erase)
     open_account = _in_thread(Credits.open_account)
     account = _in_thread(Credits.account)
     check = _in_thread(Credits.check)
@@ -72,6 +153,7 @@ class AsyncCredits:
     balance = _in_thread(Credits.balance)
     balances = _in_thread(Credits.balances)
     lots = _in_thread(Credits.lots)
+    holds = _in_thread(Credits.holds)
     history = _in_thread(Credits.history)
     drawn_lots = _in_thread(Credits.drawn_lots)
     expire = _in_thread(Credits.expire)

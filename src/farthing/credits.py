@@ -13,9 +13,10 @@ from typing import TypeVar
 from farthing.amounts import Amount, to_credits, to_units
 from farthing.catalog import Catalog
 from farthing.core import burn, checks
-from farthing.errors import DatabaseBusy, InsufficientCredits, NestedWrite, NotFound
+from farthing.errors import AccountFrozen, DatabaseBusy, InsufficientCredits, NestedWrite, NotFound
 from farthing.jobs import EVERY_S, Jobs
 from farthing.ledger import reading
+from farthing.ledger.accounts import Accounts
 from farthing.ledger.beat import Command, Outcome, book_due
 from farthing.ledger.transaction import Tx
 from farthing.ledger.verbs import Verbs, receipt
@@ -29,7 +30,7 @@ from farthing.selling.orders import OrderPage, OrderView
 from farthing.store import sql
 from farthing.store.database import Database, Retry, Session
 from farthing.store.sql import Account
-from farthing.views import Balance, Check, Line, LotView, Page, QuoteView, Receipt, quote_view
+from farthing.views import Balance, Check, HoldView, Line, LotView, Page, QuoteView, Receipt, quote_view
 
 T = TypeVar("T")
 
@@ -39,7 +40,7 @@ def system_clock() -> datetime:
     return datetime.now(UTC)
 
 
-class Credits(Verbs):
+class Credits(Verbs, Accounts):
     """The credit system on one database. Made by `farthing.open`; safe to share between threads and across forks."""
 
     def __init__(
@@ -142,6 +143,8 @@ class Credits(Verbs):
             burn.require(book, units)
         except InsufficientCredits as refusal:
             return Check(False, required, available, refusal.shortfall)
+        except AccountFrozen:
+            return Check(False, required, available, to_credits(0, 0))
         return Check(True, required, available, to_credits(0, 0))
 
     def quote(
@@ -256,6 +259,13 @@ class Credits(Verbs):
         checks.account_id(account)
         return self._read(lambda session: reading.lots(session, account, kind, self.clock()))
 
+    def holds(self, account: str, credit_type: str | None = None) -> list[HoldView]:
+        """The account's open holds, of one type or of all, oldest first; those that lapsed are not among them."""
+        codes = [credit_type] if credit_type is not None else list(self.catalog.credit_types)
+        types = [self.catalog.credit_type(code) for code in codes]
+        checks.account_id(account)
+        return self._read(lambda session: reading.holds(session, account, types, self.clock()))
+
     def history(
         self, account: str, credit_type: str | None = None, *, limit: int = 50, cursor: str | None = None
     ) -> Page:
@@ -315,6 +325,9 @@ class Credits(Verbs):
         checks.account_id(account)
         found = self._read(lambda session: reading.books(session, account, types, self.clock()))
         return [reading.balance(book) for book in found]
+
+    def _within(self, work: Callable[[Tx], T]) -> T:
+        return self.run(work)
 
     def _receipt(self, command: Command) -> Receipt:
         return receipt(command, self.submit(command).result())

@@ -20,6 +20,13 @@ FarthingError
 ├── Refused                    a rule said no; nothing was changed
 │   ├── InsufficientCredits      the account has fewer credits than this needs
 │   ├── BalanceTooLarge          the wallet would pass 10^15 smallest units
+│   ├── HoldEnded                a hold ends once: it was captured, released, or lapsed
+│   ├── HoldTooLong              the credit type lets no hold last so long
+│   ├── CaptureTooLarge          more than was held, and the credit type does not allow that
+│   ├── NotEnoughLeft            less of a deduction or lot is left than this would take back
+│   ├── AccountFrozen            nothing may be spent until it is unfrozen
+│   ├── AccountMerged            another account took this one over
+│   ├── MergeRefused             the guest has open holds or debts
 │   ├── KeyReused                this key already stands for something else
 │   ├── ScaleChanged             the catalog counts this type in other units than the ledger does
 │   ├── SwitchedOff              the catalog switches this off
@@ -191,6 +198,61 @@ class BalanceTooLarge(Refused):
     """The wallet would pass 10^15 smallest units, the most that every JSON reader keeps exact."""
 
     code = "balance_too_large"
+
+
+class HoldEnded(Refused):
+    """A hold ends once; `ended` says how it did: capture, release or lapse."""
+
+    code = "hold_ended"
+    hold: str
+    ended: str
+    ended_at: datetime
+
+
+class HoldTooLong(Refused):
+    """The credit type lets no hold last so long; `latest` is when this one may end."""
+
+    code = "hold_too_long"
+    latest: datetime
+
+
+class CaptureTooLarge(Refused):
+    """More than was held is to be captured, and the credit type does not allow that."""
+
+    code = "capture_too_large"
+    hold: str
+    held: Decimal
+
+
+class NotEnoughLeft(Refused):
+    """Less of a deduction or lot is left than this would take back; `of` names it."""
+
+    code = "not_enough_left"
+    of: str
+    required: Decimal
+    left: Decimal
+
+
+class AccountFrozen(Refused):
+    """Nothing may be spent, held, transferred or bought until the account is unfrozen."""
+
+    code = "account_frozen"
+    account: str
+
+
+class AccountMerged(Refused):
+    """Another account, `into`, took this one over."""
+
+    code = "account_merged"
+    account: str
+    into: str
+
+
+class MergeRefused(Refused):
+    """The guest has open holds or debts, or was merged before; nothing was moved."""
+
+    code = "merge_refused"
+    account: str
 
 
 class KeyReused(Refused):

@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any, NamedTuple
 
 from farthing.amounts import to_credits, to_major
-from farthing.core.book import Entry, Lot
+from farthing.core.book import Entry, Hold, Lot, Until
 from farthing.core.pricing import Quote
 
 
@@ -57,6 +57,11 @@ class Line:
         return to_credits(self._entry.amount, self._scale)
 
     @property
+    def held_change(self) -> Decimal:
+        """Change of held credits: positive for a hold, negative for its end."""
+        return to_credits(self._entry.held_change, self._scale)
+
+    @property
     def posted(self) -> Decimal:
         """The wallet's posted credits after this entry."""
         return to_credits(self._entry.posted_after, self._scale)
@@ -84,13 +89,17 @@ class Line:
 
     @property
     def lot(self) -> str | None:
-        """The lot this entry made, on a grant."""
-        return self._entry.opened and lot_id(self.credit_type, self._entry.opened.number)
+        """The lot this entry made, on a grant or what a transfer brought."""
+        opened = self._entry.opened
+        return lot_id(self.credit_type, opened.number) if isinstance(opened, Lot) else None
 
     @property
     def expires_at(self) -> datetime | None:
-        """When the lot this entry made expires; None is never (or no lot)."""
-        return self._entry.opened and self._entry.opened.expires_at
+        """When the lot this entry made expires, or the hold it made or extended lapses; None is never, or neither."""
+        opened = self._entry.opened
+        if isinstance(opened, Lot):
+            return opened.expires_at
+        return opened.deadline if isinstance(opened, Until) else None
 
     @property
     def source(self) -> str | None:
@@ -220,6 +229,17 @@ class LotView(NamedTuple):
     currency: str | None
 
 
+class HoldView(NamedTuple):
+    """Credits set aside. It lapses at `expires_at`; `on_late` says what a capture after that does."""
+
+    id: str
+    credit_type: str
+    amount: Decimal
+    held_at: datetime
+    expires_at: datetime | None
+    on_late: str
+
+
 class Page(NamedTuple):
     """Part of a longer list, newest first; `next_cursor` asks for the rest."""
 
@@ -280,6 +300,12 @@ class QuoteView(NamedTuple):
 def lot_id(credit_type: str, number: int) -> str:
     """A lot's name: `lot_` credit type `_` number in its wallet."""
     return f"lot_{credit_type}_{number}"
+
+
+def hold_view(credit_type: str, hold: Hold, scale: int) -> HoldView:
+    """A hold in credits."""
+    amount = to_credits(hold.amount, scale)
+    return HoldView(f"hold_{credit_type}_{hold.seq}", credit_type, amount, hold.held_at, hold.deadline, hold.late)
 
 
 def lot_view(credit_type: str, lot: Lot, scale: int) -> LotView:

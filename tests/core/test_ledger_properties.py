@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from farthing.core import burn
 from farthing.core.audit import Audit
-from farthing.core.book import Book, CreditType, Draft, Stamp
-from farthing.core.lots import Terms, grant, settle
+from farthing.core.book import Book, CreditType, Debt, Draft, Lot, Stamp
+from farthing.core.due import settle
+from farthing.core.lots import Terms, grant
 from farthing.errors import InsufficientCredits
 from tests.kit import START
 
@@ -96,7 +97,7 @@ def apply(book: Book, step: Grant | Deduct, now) -> Draft:
         end = None if step.lives is None else start + step.lives * HOUR
         terms = Terms(step.amount, "gift", step.priority, start, end, step.cost, "USD" if step.cost else None)
         decided = grant(due.book, terms, stamp)
-    return Draft(decided.book, due.entries + decided.entries, due.lots + decided.lots, due.debts + decided.debts)
+    return Draft(decided.book, due.entries + decided.entries, due.changes + decided.changes)
 
 
 @given(steps, st.sampled_from([0, 25]))
@@ -125,13 +126,13 @@ def test_the_book_agrees_with_the_simple_ledger_and_its_entries_rebuild_it(story
         book = draft.book
         for line in draft.entries:
             audit.entry(line)
-        lots |= {lot.number: lot for lot in draft.lots}
-        debts |= {debt.seq: debt for debt in draft.debts}
+        lots |= {lot.number: lot for lot in draft.changes if isinstance(lot, Lot)}
+        debts |= {debt.seq: debt for debt in draft.changes if isinstance(debt, Debt)}
         assert book.available == simple.available(now) >= -overdraft
         assert all(0 <= lot.remaining <= lot.amount for lot in lots.values())
         assert book.posted == sum(lot.remaining for lot in lots.values()) - book.debt
     if book.seq:
-        audit.finish(book, [lots[number] for number in sorted(lots)], [debts[seq] for seq in sorted(debts)])
+        audit.finish(book, [*lots.values(), *debts.values()])
 
 
 @given(st.integers(1, 10**6), st.integers(0, 10**9), st.data())
@@ -174,6 +175,6 @@ def test_lots_burn_in_the_published_order(story: list):
                 ),
             )
             assert drawn == [lot.number for lot in wanted][: len(drawn)]
-            left = {lot.number: lot.remaining for lot in draft.lots}
+            left = {lot.number: lot.remaining for lot in draft.changes if isinstance(lot, Lot)}
             assert all(left[number] == 0 for number in drawn[:-1])
         book = draft.book

@@ -34,6 +34,7 @@ from farthing.errors import (
 from farthing.providers import Bill, Started
 from farthing.providers.sandbox import Sandbox
 from farthing.selling.quoting import quote
+from farthing.store import acts
 from farthing.store import orders as order_rows
 from tests.databases import Databases
 from tests.kit import START, Clock, shop
@@ -180,7 +181,7 @@ def test_a_grant_waits_for_a_checkout_that_has_its_key(database_url: str, clock:
         for account, credit_type in wallets:
             credits.grant(account, credit_type, 1, key="first", source="promo")
         with credits.begin() as tx:
-            order_rows.lock_keys(tx.session, "ada")
+            acts.lock_account(tx.session, "ada")
             grant = threads.submit(credits.grant, "ada", "images", 5, key="same", source="promo")
             still_waiting(grant)
             order_rows.add(tx.session, an_order("ada", key="same"))
@@ -192,7 +193,7 @@ def test_a_grant_waits_for_a_checkout_that_has_its_key(database_url: str, clock:
 def test_a_checkout_that_waited_while_a_wallet_was_made_begins_again(postgresql: Databases, clock: Clock):
     def lock() -> None:
         with credits.begin() as tx:
-            order_rows.lock_keys(tx.session, "ada")
+            acts.lock_account(tx.session, "ada")
 
     with postgresql.migrated() as url, selling(url, clock) as credits, ThreadPoolExecutor() as threads:
         with credits.begin() as tx:

@@ -158,7 +158,12 @@ class _Reading:
         path = f"credit_types.{code}"
         name = self._words(f"{path}.name", section.name) or Words(code)
         expires = None if section.expires == "never" else section.expires
-        kind = CreditType(code, name, section.scale, expires)
+        longest = None if section.max_hold == "never" else section.max_hold
+        kind = CreditType(
+            code, name, section.scale, expires,
+            hold=section.hold, max_hold=longest, capture_more=section.capture_more,
+            reversal=section.reversal, grace=section.grace,
+        )  # fmt: skip
         overdraft = self._units(f"{path}.overdraft", section.overdraft, kind) if section.overdraft else 0
         return kind._replace(overdraft_limit=overdraft)
 

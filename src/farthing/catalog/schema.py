@@ -54,6 +54,12 @@ def _life(text: str) -> str:
     return text
 
 
+def _length(text: str) -> str:
+    if text == "never":
+        raise ValueError("write a duration such as 15m or 7d")
+    return _life(text)
+
+
 def _unit(price: Decimal) -> Decimal:
     if price.adjusted() >= 12 or price.as_tuple().exponent < -MAX_UNIT_DECIMALS:  # pyright: ignore[reportOperatorIssue]
         raise ValueError(f"it needs more than 12 digits before the point or {MAX_UNIT_DECIMALS} after it")
@@ -74,6 +80,7 @@ def _said(value: Any) -> Any:
 
 Exact = Annotated[Decimal, BeforeValidator(_exact)]
 Life = Annotated[str, AfterValidator(_life), Field(description='"never" or a duration: 30d, 12h, 2w, 1mo, 1y')]
+Length = Annotated[str, AfterValidator(_length), Field(description="a duration: 15m, 12h, 7d, 2w, 1mo")]
 Code = Annotated[str, Field(pattern=CODE)]
 Currency = Annotated[str, AfterValidator(_currency)]
 Language = Annotated[str, AfterValidator(_language)]
@@ -94,6 +101,13 @@ class CreditTypeSection(Section):
     scale: int = Field(0, ge=0, le=MAX_SCALE, description="decimals a credit can be split into")
     expires: Life = "never"
     overdraft: Exact = Field(Decimal(0), ge=0, description="how far below zero a wallet may go, in credits")
+    hold: Length = Field("15m", description="how long a hold lasts if the call does not say")
+    max_hold: Life = Field("never", description="how long a hold may last in all; never is without limit")
+    capture_more: bool = Field(False, description="whether a capture may take more than was held")
+    reversal: Literal["restore", "grace", "forfeit"] = Field(
+        "restore", description="what of a reversed deduction had expired: gets its time back, a grace, or is lost"
+    )
+    grace: Length = Field("7d", description='how long such credits last with reversal = "grace"')
 
 
 class GiftSection(Section):

@@ -2,11 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 
-from farthing.core.book import BOOKED_WHEN_DUE, Book, Debt, Entry, Lot, draw, seal
+from farthing.core.book import (
+    BOOKED_WHEN_DUE,
+    Book,
+    Claim,
+    Debt,
+    Draw,
+    Entry,
+    Hold,
+    Lot,
+    Part,
+    Until,
+    draw,
+    put_back,
+    seal,
+)  # fmt: skip
 from farthing.core.calendar import EPOCH
+from farthing.core.lots import usable
+from farthing.core.reversals import what_is_left
 from farthing.errors import Corrupt
 
 
@@ -23,20 +39,26 @@ class Audit:
         self.recorded_at = EPOCH
         self.lots: dict[int, Lot] = {}
         self.debts: dict[int, Debt] = {}
+        self.holds: dict[int, Hold] = {}
+        self.claims: dict[int, Claim] = {}
+        self._cited: Sequence[Entry] = ()
         self._pending: dict[int, Lot] = {}
+        self._freed = set[int]()  # lots that the last end or reversal gave to: what had expired of them goes late
         self._takers: dict[str, Callable[[str, Entry], None]] = {
-            "grant": self._grant,
-            "deduct": self._deduct,
-            "expire": self._expire,
-            "repay": self._repay,
-        }
+            "grant": self._grant, "transfer_in": self._grant,
+            "deduct": self._deduct, "transfer_out": self._take,
+            "expire": self._expire, "repay": self._repay,
+            "hold": self._hold, "capture": self._capture, "extend": self._extend,
+            "release": self._let_go, "lapse": self._let_go,
+            "reverse": self._reverse, "void": self._take_back, "clawback": self._take_back,
+        }  # fmt: skip
 
     @property
     def debt(self) -> int:
         return sum(debt.remaining for debt in self.debts.values())
 
-    def entry(self, line: Entry) -> None:
-        """Takes the next entry into the books."""
+    def entry(self, line: Entry, cited: Sequence[Entry] = ()) -> None:
+        """Takes the next entry into the books. `cited`: of a reversal, what it reverses and what was done to that."""
         at = f"entry {line.seq}"
         _same(f"{at}: its number", line.seq, self.seq + 1)
         _same(f"{at}: its seal", line.seal.hex(), seal(self.seal, line).hex())
@@ -45,6 +67,7 @@ class Audit:
         take = self._takers.get(line.kind)
         if take is None:
             raise Wrong(f"{at}: there is no kind {line.kind!r}")
+        self._cited = cited
         take(at, line)
         self.seq, self.seal, self.recorded_at = line.seq, line.seal, line.recorded_at
         self.posted += line.amount
@@ -59,42 +82,49 @@ class Audit:
         self._pending = {number: lot for number, lot in self._pending.items() if lot.effective_at > at}
         return sum(self.lots[number].remaining for number in self._pending)
 
-    def finish(self, book: Book, lots: list[Lot], debts: list[Debt]) -> None:
-        """Compares with the stored wallet, all its lots and all its debts, open or not."""
+    def finish(self, book: Book, parts: Iterable[Part]) -> None:
+        """Compares with the stored wallet, and with all its lots, debts, holds and claims, open or not."""
         _same("wallet: seq", book.seq, self.seq)
         _same("wallet: posted", book.posted, self.posted)
         _same("wallet: held", book.held, self.held)
         _same("wallet: debt", book.debt, self.debt)
+        _same("wallet: claimed", book.claimed, sum(claim.amount for claim in self.claims.values()))
         _same("wallet: last_lot", book.last_lot, len(self.lots))
         _same("wallet: seal", book.seal.hex(), self.seal.hex())
-        _same("lots: their numbers", [lot.number for lot in lots], list(self.lots))
-        for lot in lots:
-            _same_parts(f"lot {lot.number}", lot, self.lots[lot.number])
-        _same("debts: their entries", [debt.seq for debt in debts], list(self.debts))
-        for debt in debts:
-            _same_parts(f"debt of entry {debt.seq}", debt, self.debts[debt.seq])
+        stored = list(parts)
+        _same_all("lot", {part.number: part for part in stored if isinstance(part, Lot)}, self.lots)
+        _same_all("debt of entry", {part.seq: part for part in stored if isinstance(part, Debt)}, self.debts)
+        _same_all("hold", {part.seq: part for part in stored if isinstance(part, Hold)}, self.holds)
+        _same_all("claim of entry", {part.seq: part for part in stored if isinstance(part, Claim)}, self.claims)
         if book.recorded_at < self.recorded_at:
             raise Wrong("wallet: recorded_at lies before its last entry")
         _same("wallet: pending", book.pending, self.pending(book.recorded_at))
         self._next_change(book)
-        if self.posted != sum(lot.remaining for lot in lots) - self.debt:
+        if self.posted != sum(lot.remaining for lot in self.lots.values()) - self.debt:
             raise Wrong("wallet: posted is not what its lots have less what it owes")
+        if self.debt and any(lot.remaining > lot.held for lot in self.lots.values() if usable(lot, book.recorded_at)):
+            raise Wrong("wallet: it owes credits, and has some to pay with")
+        kept = sum(lot.held for lot in self.lots.values()) + sum(
+            hold.owed for hold in self.holds.values() if not hold.ended
+        )
+        _same("wallet: held, by its lots and holds", kept, self.held)
 
     def _next_change(self, book: Book) -> None:
         instants = [
             at
             for lot in self.lots.values()
             for at in (lot.effective_at, lot.expires_at)
-            if at is not None and lot.remaining > lot.held and at > book.recorded_at
+            if at is not None and lot.remaining > lot.held
         ]
-        upcoming = min(instants, default=None)
+        instants += [hold.deadline for hold in self.holds.values() if hold.deadline and not hold.ended]
+        upcoming = min((at for at in instants if at > book.recorded_at), default=None)
         if upcoming and (book.next_change_at is None or book.next_change_at > upcoming):
             raise Wrong(f"wallet: next_change_at is {book.next_change_at}, but something changes at {upcoming}")
 
     def _grant(self, at: str, line: Entry) -> None:
         lot = line.opened
-        if lot is None or line.draws or line.held_change:
-            raise Wrong(f"{at}: a grant opens one lot and draws from none")
+        if not isinstance(lot, Lot) or line.draws or line.held_change:
+            raise Wrong(f"{at}: a {line.kind} opens one lot and draws from none")
         _same(f"{at}: the number of its lot", lot.number, len(self.lots) + 1)
         _same(f"{at}: its amount", line.amount, lot.amount)
         if lot.expires_at is not None and lot.expires_at <= max(lot.effective_at, line.recorded_at):
@@ -104,20 +134,23 @@ class Audit:
             self._pending[lot.number] = lot
 
     def _deduct(self, at: str, line: Entry) -> None:
-        drawn = self._draw(at, line, line.recorded_at)
-        owed = -line.amount - drawn
-        if line.amount >= 0 or owed < 0 or line.held_change:
-            raise Wrong(f"{at}: it takes {-line.amount} and draws {drawn}")
-        if owed:
-            self.debts[line.seq] = Debt(line.seq, owed, owed)
+        self._owe(at, line, self._draw(at, line, line.recorded_at))
+        _same(f"{at}: held_change", line.held_change, 0)
+
+    def _take(self, at: str, line: Entry) -> None:
+        _same(f"{at}: its amount", -line.amount, self._draw(at, line, None))
+        _same(f"{at}: held_change", line.held_change, 0)
 
     def _expire(self, at: str, line: Entry) -> None:
         _same(f"{at}: lots it draws", len(line.draws), 1)
-        lot = self.lots.get(line.draws[0].lot)
-        _same(f"{at}: its instant", line.effective_at, lot and lot.expires_at)
-        drawn = self._draw(at, line, None)
-        _same(f"{at}: its amount", -line.amount, drawn)
-        after = self.lots[line.draws[0].lot]
+        number = line.draws[0].lot
+        lot = self.lots.get(number)
+        if lot is None or lot.expires_at is None or line.effective_at < lot.expires_at:
+            raise Wrong(f"{at}: at {line.effective_at} its lot had not expired")
+        if line.effective_at > lot.expires_at and number not in self._freed:
+            raise Wrong(f"{at}: its lot expired at {lot.expires_at} already")
+        self._take(at, line)
+        after = self.lots[number]
         _same(f"{at}: what remains of its lot", after.remaining, after.held)
 
     def _repay(self, at: str, line: Entry) -> None:
@@ -129,20 +162,133 @@ class Audit:
                 raise Wrong(f"{at}: it repays {drawn.amount} of entry {drawn.debt}, which does not owe that")
             self.debts[debt.seq] = debt._replace(remaining=debt.remaining - drawn.amount)
 
-    def _draw(self, at: str, line: Entry, usable_at: datetime | None) -> int:
+    def _hold(self, at: str, line: Entry) -> None:
+        until = line.opened
+        if not isinstance(until, Until) or until.hold != line.seq or line.amount or line.held_change <= 0:
+            raise Wrong(f"{at}: a hold sets credits aside, and says until when")
+        for drawn in line.draws:
+            lot = self._usable(at, drawn, line.recorded_at)
+            if drawn.amount > lot.remaining - lot.held or drawn.cost_minor:
+                raise Wrong(f"{at}: it holds {drawn.amount} in lot {lot.number}, which has less that is free")
+            self.lots[lot.number] = lot._replace(held=lot.held + drawn.amount)
+        parts = tuple((drawn.lot, drawn.amount) for drawn in line.draws)
+        owed = line.held_change - sum(part for _, part in parts)
+        if owed < 0:
+            raise Wrong(f"{at}: it holds more in its lots than in all")
+        self.holds[line.seq] = Hold(
+            line.seq, line.held_change, owed, parts, line.recorded_at, until.deadline, until.late
+        )
+
+    def _extend(self, at: str, line: Entry) -> None:
+        until = line.opened
+        hold = self.holds.get(until.hold) if isinstance(until, Until) else None
+        if hold is None or hold.ended or not isinstance(until, Until) or line.amount or line.held_change or line.draws:
+            raise Wrong(f"{at}: there is nothing that it could extend")
+        _same(f"{at}: what a late capture does", until.late, hold.late)
+        self.holds[hold.seq] = hold._replace(deadline=until.deadline)
+
+    def _capture(self, at: str, line: Entry) -> None:
+        hold = self._linked(at, line)
+        own: dict[int, int] = {}
+        if hold.ended == "lapse" and hold.late == "charge":
+            _same(f"{at}: held_change", line.held_change, 0)
+        else:
+            own = self._end(at, line, hold)
+        self.holds[hold.seq] = hold._replace(ended="capture", ended_at=line.effective_at)
+        self._owe(at, line, self._draw(at, line, line.recorded_at, own))
+
+    def _let_go(self, at: str, line: Entry) -> None:
+        hold = self._linked(at, line)
+        parts = self._end(at, line, hold)
+        _same(f"{at}: its amount", line.amount, 0)
+        _same(f"{at}: what it lets go of", {drawn.lot: drawn.amount for drawn in line.draws}, parts)
+        if line.kind == "lapse":
+            _same(f"{at}: its instant", line.effective_at, hold.deadline)
+        self.holds[hold.seq] = hold._replace(ended=line.kind, ended_at=line.effective_at)
+
+    def _end(self, at: str, line: Entry, hold: Hold) -> dict[int, int]:
+        if hold.ended:
+            raise Wrong(f"{at}: the hold of entry {hold.seq} had ended")
+        _same(f"{at}: held_change", line.held_change, -hold.amount)
+        for number, part in hold.parts:
+            self.lots[number] = self.lots[number]._replace(held=self.lots[number].held - part)
+        self._freed = {number for number, _ in hold.parts}
+        return dict(hold.parts)
+
+    def _reverse(self, at: str, line: Entry) -> None:
+        original = next((one for one in self._cited if line.link == f"ent_{one.credit_type}_{one.seq}"), None)
+        if original is None or original.kind not in ("deduct", "capture"):
+            raise Wrong(f"{at}: there is nothing that it could reverse")
+        left = what_is_left(original, [one for one in self._cited if one.seq < line.seq])
+        returned = sum(drawn.amount for drawn in line.draws)
+        forgiven = line.amount - returned
+        if not 0 < line.amount <= left.total or not 0 <= forgiven <= left.owed or (returned and forgiven < left.owed):
+            raise Wrong(f"{at}: it takes back {line.amount}, of which {forgiven} was owed, and {left} was left")
+        if forgiven:
+            debt = self.debts[original.seq]
+            self.debts[original.seq] = debt._replace(remaining=debt.remaining - forgiven)
+        for drawn in line.draws:
+            self.lots[drawn.lot], again = _try(at, put_back, self.lots[drawn.lot], drawn.amount)
+            _same(f"{at}: the cost put back into lot {drawn.lot}", drawn.cost_minor, again.cost_minor)
+        self._freed = {drawn.lot for drawn in line.draws}
+
+    def _take_back(self, at: str, line: Entry) -> None:
+        claim = line.opened
+        if claim is not None and not isinstance(claim, Claim):
+            raise Wrong(f"{at}: a {line.kind} opens nothing but a claim")
+        drawn = self._draw(at, line, None)
+        owed = -line.amount - drawn
+        if claim is not None:
+            before = self.claims.get(claim.seq)
+            if claim.seq != line.seq and (before is None or claim.amount > before.amount - drawn - owed):
+                raise Wrong(f"{at}: it settles a claim of entry {claim.seq}, which was not so large")
+            if claim.amount > self.lots[claim.lot].held:
+                raise Wrong(f"{at}: it claims {claim.amount} that no hold keeps in lot {claim.lot}")
+            self.claims[claim.seq] = claim
+        if owed:
+            self._owe(at, line, drawn)
+
+    def _owe(self, at: str, line: Entry, drawn: int) -> None:
+        owed = -line.amount - drawn
+        if line.amount >= 0 or owed < 0:
+            raise Wrong(f"{at}: it takes {-line.amount} and draws {drawn}")
+        if owed:
+            self.debts[line.seq] = Debt(line.seq, owed, owed)
+
+    def _linked(self, at: str, line: Entry) -> Hold:
+        number = (line.link or "").rpartition("_")[2]
+        hold = self.holds.get(int(number)) if number.isascii() and number.isdigit() else None
+        if hold is None or line.link != f"hold_{line.credit_type}_{hold.seq}":
+            raise Wrong(f"{at}: {line.link} is no hold of this wallet")
+        return hold
+
+    def _draw(self, at: str, line: Entry, usable_at: datetime | None, own: dict[int, int] | None = None) -> int:
+        """Draws as the entry says. `own`: what its hold had kept, which counts even where the lot has expired."""
         for given in line.draws:
-            lot = self.lots.get(given.lot)
-            if lot is None:
-                raise Wrong(f"{at}: it draws from lot {given.lot}, which does not exist")
-            expired = lot.expires_at is not None and usable_at is not None and lot.expires_at <= usable_at
-            if expired or (usable_at is not None and lot.effective_at > usable_at):
-                raise Wrong(f"{at}: it draws from lot {given.lot}, which did not count at {usable_at}")
-            try:
-                self.lots[given.lot], drawn = draw(lot, given.amount, debt=given.debt)
-            except Corrupt as error:
-                raise Wrong(f"{at}: {error}") from None
+            kept = (own or {}).get(given.lot, 0)
+            lot = self._usable(at, given, usable_at if given.amount > kept else None)
+            after, drawn = _try(at, draw, lot, given.amount)
             _same(f"{at}: the cost drawn from lot {given.lot}", given.cost_minor, drawn.cost_minor)
+            if after.held > after.remaining:
+                raise Wrong(f"{at}: it draws from lot {given.lot} what another hold keeps")
+            self.lots[given.lot] = after
         return sum(given.amount for given in line.draws)
+
+    def _usable(self, at: str, given: Draw, usable_at: datetime | None) -> Lot:
+        lot = self.lots.get(given.lot)
+        if lot is None:
+            raise Wrong(f"{at}: it draws from lot {given.lot}, which does not exist")
+        expired = lot.expires_at is not None and usable_at is not None and lot.expires_at <= usable_at
+        if expired or (usable_at is not None and lot.effective_at > usable_at):
+            raise Wrong(f"{at}: it draws from lot {given.lot}, which did not count at {usable_at}")
+        return lot
+
+
+def _try(at: str, change: Callable[[Lot, int], tuple[Lot, Draw]], lot: Lot, amount: int) -> tuple[Lot, Draw]:
+    try:
+        return change(lot, amount)
+    except Corrupt as error:
+        raise Wrong(f"{at}: {error}") from None
 
 
 def _same(what: str, stored: object, rebuilt: object) -> None:
@@ -150,6 +296,8 @@ def _same(what: str, stored: object, rebuilt: object) -> None:
         raise Wrong(f"{what} is {stored}, but the entries make it {rebuilt}")
 
 
-def _same_parts(what: str, stored: Lot | Debt, rebuilt: Lot | Debt) -> None:
-    for name in stored._fields:
-        _same(f"{what}: {name}", getattr(stored, name), getattr(rebuilt, name))
+def _same_all(what: str, stored: Mapping[int, Part], rebuilt: Mapping[int, Part]) -> None:
+    _same(f"{what}s: their numbers", sorted(stored), sorted(rebuilt))
+    for number, part in stored.items():
+        for name in part._fields:
+            _same(f"{what} {number}: {name}", getattr(part, name), getattr(rebuilt[number], name))

@@ -21,7 +21,7 @@ KINDS = (
     *("grant", "deduct", "hold", "capture", "release", "lapse", "extend"),
     *("reverse", "void", "clawback", "expire", "transfer_out", "transfer_in", "repay"),
 )
-BOOKED_WHEN_DUE = frozenset({"expire", "lapse", "repay"})  # may be recorded late; they count at their own instant
+BOOKED_WHEN_DUE = frozenset({"expire", "lapse", "repay", "void", "clawback"})  # may be recorded after they count
 SOURCES = ("gift", "plan", "purchase", "bonus", "promo", "adjustment", "transfer", "reversal")
 DEFAULT_PRIORITY = 100
 
@@ -34,6 +34,11 @@ class CreditType(NamedTuple):
     scale: int = 0
     expires: str | None = None  # default life of a lot, e.g. "30d"; None is never
     overdraft_limit: int = 0
+    hold: str = "15m"  # how long a hold lasts where nothing else is said
+    max_hold: str | None = None  # how long it may last in all, extended or not; None is for ever
+    capture_more: bool = False  # whether a capture may take more than was held
+    reversal: str = "restore"  # what is given back of a lot that expired meanwhile; see core.reversals
+    grace: str = "7d"  # for reversal "grace"
 
     @property
     def life(self) -> str:
@@ -65,8 +70,46 @@ class Debt(NamedTuple):
     remaining: int
 
 
+class Hold(NamedTuple):
+    """Credits set aside. `parts` are the lots that gave some, `owed` what none covered: within the overdraft.
+
+    It ends in one way: `ended` is then the kind of the entry that ended it.
+    """
+
+    seq: int  # the entry that made it
+    amount: int
+    owed: int
+    parts: tuple[tuple[int, int], ...]  # lot, amount
+    held_at: datetime
+    deadline: datetime | None  # it lapses then; None is never
+    late: str  # what a capture after that does: "refuse" or "charge"
+    ended: str | None = None
+    ended_at: datetime | None = None
+
+
+class Until(NamedTuple):
+    """How long a hold lasts, as the entry says that made or extended it."""
+
+    hold: int
+    deadline: datetime | None
+    late: str
+
+
+class Claim(NamedTuple):
+    """Credits that are to be taken out of a lot as soon as no hold keeps them."""
+
+    seq: int  # the entry that wants them
+    kind: str  # its kind: void or clawback
+    lot: int
+    amount: int
+    rest: str  # what becomes of those that were used up instead: "debt" or "write_off"
+
+
 class Draw(NamedTuple):
-    """Credits taken out of one lot, with their share of its cost; on a repay also the deduction they pay for."""
+    """Credits taken out of one lot (or held in it, or put back), with their share of its cost.
+
+    On a repay `debt` is the entry whose debt they pay.
+    """
 
     lot: int
     amount: int
@@ -102,11 +145,11 @@ class Entry(NamedTuple):
     held_after: int
     pending_after: int
     draws: tuple[Draw, ...]
-    opened: Lot | None
+    opened: Opened | None  # the lot it made, or how the hold or claim stands after it
     source: str | None
     key: str | None
     content: bytes | None
-    link: str | None  # what it belongs to: the order that paid for a grant
+    link: str | None  # what it belongs to: an order, a hold, another entry
     operation: str | None
     reason: str | None
     actor: str | None
@@ -129,12 +172,18 @@ class Book(NamedTuple):
     pending: int = 0
     debt: int = 0
     last_lot: int = 0
+    claimed: int = 0
+    frozen: bool = False
     recorded_at: datetime = EPOCH
     next_change_at: datetime | None = None  # nothing changes by itself before this; may be early, never late
     seal: bytes = b""
     lots: tuple[Lot, ...] = ()  # open ones in burn order
     debts: tuple[Debt, ...] = ()  # open ones, oldest first
-    whole: bool = True  # False: only the first lots and debts were read
+    holds: tuple[Hold, ...] = ()  # open ones, oldest first, and those asked for
+    claims: tuple[Claim, ...] = ()  # open ones, oldest first
+    cited: tuple[Entry, ...] = ()  # entries asked for, and what later ones did to them
+    shut: tuple[Lot, ...] = ()  # closed lots that those drew from, or that were asked for
+    whole: bool = True  # False: only the first lots and debts were read, and no claims
 
     @property
     def available(self) -> int:
@@ -147,12 +196,15 @@ class Book(NamedTuple):
 
 
 class Draft(NamedTuple):
-    """What decisions want written: the book afterwards, its new entries, every lot and debt they changed."""
+    """What decisions want written: the book afterwards, its new entries, every part they changed, latest last."""
 
     book: Book
     entries: tuple[Entry, ...] = ()
-    lots: tuple[Lot, ...] = ()
-    debts: tuple[Debt, ...] = ()
+    changes: tuple[Part, ...] = ()
+
+
+Part = Lot | Debt | Hold | Claim
+Opened = Lot | Until | Claim
 
 
 class Partial(Exception):
@@ -167,16 +219,14 @@ def write(
     amount: int = 0,
     held_change: int = 0,
     pending_change: int = 0,
-    debt_change: int = 0,
-    lots: Iterable[Lot] = (),
-    debts: Iterable[Debt] = (),
+    changes: Iterable[Part] = (),
     draws: tuple[Draw, ...] = (),
-    opened: Lot | None = None,
+    opened: Opened | None = None,
     effective_at: datetime | None = None,
 ) -> Draft:
     """`draft` with one more entry, numbered and sealed, and the book as it stands after it.
 
-    `lots` and `debts` are the changed ones as they are afterwards; a new lot is `opened`.
+    `changes` are the lots, debts, holds and claims it changes as they are afterwards; a new lot is `opened` as well.
     """
     book = draft.book
     posted = book.posted + amount
@@ -185,7 +235,7 @@ def write(
             f"{book.account} would hold {to_credits(posted, book.credit_type.scale)} {book.credit_type.code}; "
             "a wallet holds at most 15 digits of its smallest unit. Nothing was changed."
         )
-    source = opened.source if opened else None
+    source = opened.source if isinstance(opened, Lot) else None
     entry = Entry(
         book.account, book.credit_type.code, book.seq + 1, kind, amount, held_change,
         posted, book.held + held_change, book.pending + pending_change, draws, opened, source,
@@ -193,21 +243,17 @@ def write(
         stamp.catalog_version, effective_at or stamp.now, stamp.now, stamp.occurred_at, b"",
     )  # fmt: skip
     entry = entry._replace(seal=seal(book.seal, entry))
-    changed = tuple(lots)
-    after = book._replace(
+    changed = tuple(changes)
+    after = _with(book, changed)._replace(
         seq=entry.seq,
         posted=posted,
         held=entry.held_after,
         pending=entry.pending_after,
-        debt=book.debt + debt_change,
         recorded_at=stamp.now,
         seal=entry.seal,
-        lots=_merge(book.lots, changed, opened),
-        debts=_merge_debts(book.debts, debts := tuple(debts)),
-        last_lot=opened.number if opened else book.last_lot,
+        cited=(*book.cited, entry) if book.cited else (),
     )
-    opened_lots = (opened,) if opened else ()
-    return Draft(after, (*draft.entries, entry), (*draft.lots, *opened_lots, *changed), (*draft.debts, *debts))
+    return Draft(after, (*draft.entries, entry), draft.changes + changed)
 
 
 def burn_key(lot: Lot) -> tuple[int, bool, datetime, bool, datetime, int]:
@@ -225,21 +271,24 @@ def draw(lot: Lot, amount: int, *, debt: int | None = None) -> tuple[Lot, Draw]:
     return lot._replace(remaining=left), Draw(lot.number, amount, cost, debt)
 
 
+def put_back(lot: Lot, amount: int) -> tuple[Lot, Draw]:
+    """`amount` back into `lot`, and the share of its cost that comes back with it: the opposite of `draw`."""
+    left = lot.remaining + amount
+    if not lot.remaining < left <= lot.amount:
+        raise Corrupt(f"cannot put {amount} back into lot {lot.number}, which lacks {lot.amount - lot.remaining}")
+    cost = _cost_of(lot, lot.amount - lot.remaining) - _cost_of(lot, lot.amount - left)
+    return lot._replace(remaining=left), Draw(lot.number, amount, cost)
+
+
 def seal(previous: bytes, entry: Entry) -> bytes:
     """A digest of this entry and all before it in its wallet, without what `erase` may blank (reason, actor, metadata).
 
     So that a line changed, removed or slipped in behind the database's back is found by `verify` (BLAKE2b, RFC 7693).
     """
-    opened = entry.opened and (
-        *entry.opened[:4],
-        *entry.opened[6:8],
-        micros(entry.opened.effective_at),
-        entry.opened.expires_at and micros(entry.opened.expires_at),
-    )
     parts = (
         *entry[:9],
         [tuple(drawn) for drawn in entry.draws],
-        opened,
+        entry.opened and _opened_parts(entry.opened),
         *entry[11:16],
         entry.catalog_version,
         micros(entry.effective_at),
@@ -253,15 +302,41 @@ def _cost_of(lot: Lot, drawn: int) -> int:
     return lot.cost_minor * drawn // lot.amount
 
 
-def _merge(lots: tuple[Lot, ...], changed: tuple[Lot, ...], opened: Lot | None) -> tuple[Lot, ...]:
+def _opened_parts(opened: Opened) -> tuple[object, ...]:
+    if isinstance(opened, Lot):
+        return (*opened[:4], *opened[6:8], micros(opened.effective_at), opened.expires_at and micros(opened.expires_at))
+    if isinstance(opened, Until):
+        return ("hold", opened.hold, opened.deadline and micros(opened.deadline), opened.late)
+    return ("claim", *opened)
+
+
+def _with(book: Book, changes: tuple[Part, ...]) -> Book:
+    """The book with these parts as they now are: new ones in their place, used up ones left out."""
+    lots = {part.number: part for part in changes if type(part) is Lot}
+    if lots:
+        book = _with_lots(book, lots)
+    if len(lots) == len(changes):
+        return book
+    debts = {part.seq: part for part in changes if type(part) is Debt}
+    claims = {part.seq: part for part in changes if type(part) is Claim}
+    holds = {hold.seq: hold for hold in book.holds} | {part.seq: part for part in changes if type(part) is Hold}
+    if debts:
+        known = {debt.seq: debt for debt in book.debts}
+        change = sum(debt.remaining - (known[seq].remaining if seq in known else 0) for seq, debt in debts.items())
+        still = tuple(debt for _, debt in sorted((known | debts).items()) if debt.remaining)
+        book = book._replace(debt=book.debt + change, debts=still)
+    if claims:
+        wanted = {claim.seq: claim for claim in book.claims} | claims
+        still = tuple(claim for _, claim in sorted(wanted.items()) if claim.amount)
+        book = book._replace(claimed=sum(claim.amount for claim in still), claims=still)
+    return book._replace(holds=tuple(hold for _, hold in sorted(holds.items())))
+
+
+def _with_lots(book: Book, changed: dict[int, Lot]) -> Book:
+    old = [changed.pop(lot.number, lot) for lot in book.lots]
+    lots = tuple(lot for lot in old if lot.remaining)
+    shut = book.shut + tuple(lot for lot in old if not lot.remaining)
     if changed:
-        now = {lot.number: lot for lot in changed}
-        lots = tuple(lot for old in lots if (lot := now.get(old.number, old)).remaining)
-    return tuple(sorted((*lots, opened), key=burn_key)) if opened else lots
-
-
-def _merge_debts(debts: tuple[Debt, ...], changed: tuple[Debt, ...]) -> tuple[Debt, ...]:
-    if not changed:
-        return debts
-    now = {debt.seq: debt for debt in debts} | {debt.seq: debt for debt in changed}
-    return tuple(debt for _, debt in sorted(now.items()) if debt.remaining)
+        shut = tuple(lot for lot in shut if lot.number not in changed)
+        lots = tuple(sorted((*lots, *changed.values()), key=burn_key))
+    return book._replace(lots=lots, shut=shut, last_lot=max(book.last_lot, *changed, 0))

@@ -1,10 +1,11 @@
-"""Which lots a deduction burns, and whether it may."""
+"""Which lots credits come out of, and whether they may."""
 
 from __future__ import annotations
 
 from farthing.amounts import text, to_credits
 from farthing.core.book import Book, Debt, Draft, Draw, Lot, Partial, Stamp, draw, write
-from farthing.errors import Corrupt, InsufficientCredits
+from farthing.core.lots import usable
+from farthing.errors import AccountFrozen, Corrupt, InsufficientCredits
 
 
 def require(book: Book, amount: int) -> None:
@@ -12,14 +13,33 @@ def require(book: Book, amount: int) -> None:
 
     Raises:
         InsufficientCredits: it is more than available and overdraft together; carries the shortfall.
+        AccountFrozen: nothing may be spent.
     """
-    if amount <= book.spendable:
-        return
+    require_thawed(book)
+    if amount > book.spendable:
+        raise short(book, amount, book.spendable)
+
+
+def require_thawed(book: Book) -> None:
+    """Nothing, unless the account is frozen.
+
+    Raises:
+        AccountFrozen: it is.
+    """
+    if book.frozen:
+        raise AccountFrozen(
+            f"{book.account} is frozen: nothing may be spent until it is unfrozen. Nothing was changed.",
+            account=book.account,
+        )
+
+
+def short(book: Book, amount: int, most: int) -> InsufficientCredits:
+    """The refusal of `amount` where at most `most` may go."""
     kind = book.credit_type
     required, available, shortfall = (
-        to_credits(units, kind.scale) for units in (amount, book.available, amount - book.spendable)
+        to_credits(units, kind.scale) for units in (amount, book.available, amount - most)
     )
-    raise InsufficientCredits(
+    return InsufficientCredits(
         f"{book.account} has {text(available)} {kind.code} available and this needs {text(required)}: "
         f"{text(shortfall)} short. Nothing was changed. Grant or buy credits, or ask for less.",
         account=book.account,
@@ -36,33 +56,45 @@ def deduct(book: Book, amount: int, stamp: Stamp) -> Draft:
     The book must be settled at `stamp.now`: what is due is booked before anything is decided.
 
     Raises:
-        InsufficientCredits: all or nothing, so nothing.
+        InsufficientCredits, AccountFrozen: all or nothing, so nothing.
     """
     require(book, amount)
-    lots, draws = burn(book, amount, stamp)
+    return take(Draft(book), "deduct", pick(book, amount, stamp), amount, stamp)
+
+
+def take(
+    draft: Draft, kind: str, picked: list[tuple[Lot, int]], amount: int, stamp: Stamp, *, held_change: int = 0
+) -> Draft:
+    """An entry of this `kind` that uses up `amount`: what was picked, and the rest as debt."""
+    lots: list[Lot] = []
+    draws: list[Draw] = []
+    for lot, part in picked:
+        after, drawn = draw(lot, part)
+        lots.append(after)
+        draws.append(drawn)
     owed = amount - sum(drawn.amount for drawn in draws)
-    debts = [Debt(book.seq + 1, owed, owed)] if owed else []
+    debts = [Debt(draft.book.seq + 1, owed, owed)] if owed else []
     return write(
-        Draft(book), "deduct", stamp, amount=-amount, debt_change=owed, lots=lots, debts=debts, draws=tuple(draws)
+        draft, kind, stamp, amount=-amount, held_change=held_change, changes=[*lots, *debts], draws=tuple(draws)
     )
 
 
-def burn(book: Book, amount: int, stamp: Stamp) -> tuple[list[Lot], list[Draw]]:
-    """The lots as they are after giving up to `amount`, first in burn order first, and what each gave."""
-    lots: list[Lot] = []
-    draws: list[Draw] = []
+def pick(book: Book, amount: int, stamp: Stamp) -> list[tuple[Lot, int]]:
+    """Which open lots give how much of `amount`, first in burn order first; less than that where no more is free."""
+    picked: list[tuple[Lot, int]] = []
     missing = amount
     for lot in book.lots:
-        free = lot.remaining - lot.held
         if not missing:
             break
-        if free and lot.effective_at <= stamp.now:
-            after, drawn = draw(lot, min(free, missing))
-            lots.append(after)
-            draws.append(drawn)
-            missing -= drawn.amount
-    if amount - missing < min(amount, max(book.available, 0)):
+        free = lot.remaining - lot.held
+        if free and usable(lot, stamp.now):
+            part = min(free, missing)
+            picked.append((lot, part))
+            missing -= part
+    if missing and amount - missing < min(amount, max(book.available, 0)):
         raise (
             Corrupt(f"{book.account} shows more {book.credit_type.code} than its lots have") if book.whole else Partial
         )
-    return lots, draws
+    if missing and not book.whole:
+        raise Partial  # lots that holds had owed to may stand further down
+    return picked

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from hashlib import blake2b
 from typing import Any
@@ -18,6 +18,8 @@ MAX_KEY_BYTES = 200
 MAX_TEXT_BYTES = 1000
 MAX_METADATA_BYTES = 8192
 OUR_KEYS = "farthing:"
+_NUMBERED = re.compile(r"(ent|lot|hold)_([a-z][a-z0-9_]*)_([1-9]\d{0,17})", re.ASCII)
+_NAMED = {"ent": "entry", "lot": "lot", "hold": "hold"}
 _LOCALE = re.compile(r"[A-Za-z]{2,3}([-_][A-Za-z0-9]{2,8}){0,3}", re.ASCII)
 
 
@@ -45,6 +47,33 @@ def caller_key(key: str) -> str:
     if wrong:
         raise InvalidKey(f"{_shown(key)} is not a usable key: {wrong}. Nothing was changed.")
     return _plain(key)
+
+
+def one_of(field: str, said: str, allowed: Sequence[str]) -> str:
+    """`said`, if it is one of the words allowed.
+
+    Raises:
+        InvalidField: it is not.
+    """
+    if said not in allowed:
+        raise InvalidField(
+            f"{field} must be one of {', '.join(allowed)}, not {_shown(said)}. Nothing was changed.", field=field
+        )
+    return _plain(said)
+
+
+def numbered(what: str, name: str) -> tuple[str, int]:
+    """The credit type and number in a name such as "lot_images_3".
+
+    Raises:
+        InvalidField: no such name.
+    """
+    match = _NUMBERED.fullmatch(name) if isinstance(name, str) else None
+    if match is None or match[1] != what:
+        raise InvalidField(
+            f"{_shown(name)} is not a name such as {what}_images_3. Nothing was changed.", field=_NAMED[what]
+        )
+    return match[2], int(match[3])
 
 
 def text(field: str, said: str | None, *, most: int = MAX_TEXT_BYTES) -> str | None:

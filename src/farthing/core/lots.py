@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import NamedTuple
 
@@ -30,6 +31,12 @@ def grant(book: Book, terms: Terms, stamp: Stamp) -> Draft:
     """
     if not book.whole:
         raise Partial  # where the new lot stands in the burn order shows only among all
+    return add(Draft(book), "grant", terms, stamp)
+
+
+def add(draft: Draft, kind: str, terms: Terms, stamp: Stamp) -> Draft:
+    """A new lot on `terms`, by an entry of this `kind`, and what it repays."""
+    book = draft.book
     effective_at = terms.effective_at or stamp.now
     counts_from = max(effective_at, stamp.now)
     if terms.expires_at is not None and terms.expires_at <= counts_from:
@@ -41,47 +48,33 @@ def grant(book: Book, terms: Terms, stamp: Stamp) -> Draft:
         book.last_lot + 1, terms.source, terms.priority, terms.amount, terms.amount, 0,
         terms.cost_minor, terms.currency, effective_at, terms.expires_at, book.seq + 1,
     )  # fmt: skip
-    pending = effective_at > stamp.now
+    pending = lot.amount if effective_at > stamp.now else 0
     draft = write(
-        Draft(book),
-        "grant",
-        stamp,
-        amount=lot.amount,
-        pending_change=lot.amount if pending else 0,
-        opened=lot,
-        effective_at=effective_at,
-    )
-    next_change_at = _earliest(book.next_change_at, effective_at if pending else None, lot.expires_at)
-    draft = draft._replace(book=draft.book._replace(next_change_at=next_change_at))
-    return draft if pending else repay(draft, lot, stamp, stamp.now)
+        draft, kind, stamp,
+        amount=lot.amount, pending_change=pending, changes=[lot], opened=lot, effective_at=effective_at,
+    )  # fmt: skip
+    draft = changes_at(draft, effective_at if pending else None, lot.expires_at)
+    return draft if pending else repay(draft, lot.number, stamp, stamp.now)
 
 
-def settle(book: Book, now: datetime) -> Draft:
-    """The book at `now`: what matured or expired since its last write, booked in the order in which it came due.
-
-    A lot already expires at its `expires_at`. Only what remains of it does, less what a hold keeps.
-    """
-    draft = Draft(book)
-    if book.next_change_at is None or book.next_change_at > now:
-        return draft
-    if not book.whole:
-        raise Partial
-    stamp = Stamp(now)
-    since = book.recorded_at
-    due = {at for lot in book.lots for at in (lot.effective_at, lot.expires_at) if at and at <= now}
-    for at in sorted(due):
-        draft = _mature(draft, at, since, stamp)
-        draft = _expire(draft, at, stamp)
-    upcoming = [at for lot in draft.book.lots for at in (lot.effective_at, lot.expires_at) if at and at > now]
-    return draft._replace(book=draft.book._replace(next_change_at=min(upcoming, default=None), recorded_at=now))
+def changes_at(draft: Draft, *instants: datetime | None) -> Draft:
+    """The book knows that something changes by itself at these instants."""
+    first = min((at for at in (draft.book.next_change_at, *instants) if at is not None), default=None)
+    return draft._replace(book=draft.book._replace(next_change_at=first))
 
 
-def repay(draft: Draft, lot: Lot, stamp: Stamp, at: datetime) -> Draft:
-    """What the wallet owes, oldest first, paid out of `lot`."""
+def usable(lot: Lot, at: datetime) -> bool:
+    """Whether the lot counts at `at`: from its `effective_at` on, and no longer at its `expires_at`."""
+    return lot.effective_at <= at and (lot.expires_at is None or at < lot.expires_at)
+
+
+def repay(draft: Draft, number: int, stamp: Stamp, at: datetime) -> Draft:
+    """What the wallet owes, oldest first, paid out of what is free in lot `number`, if it counts at `at`."""
     book = draft.book
-    owed = min(book.debt, lot.remaining)
-    if not owed:
+    lot = open_lot(book, number)
+    if not book.debt or lot is None or not usable(lot, at):
         return draft
+    owed = min(book.debt, lot.remaining - lot.held)
     debts: list[Debt] = []
     draws: list[Draw] = []
     for debt in book.debts:
@@ -94,30 +87,40 @@ def repay(draft: Draft, lot: Lot, stamp: Stamp, at: datetime) -> Draft:
         owed -= part
     if owed:
         raise Corrupt(f"{book.account} owes {owed} more than its debts show") if book.whole else Partial
-    paid = -sum(drawn.amount for drawn in draws)
+    if not draws:
+        return draft
     keyless = Stamp(stamp.now, catalog_version=stamp.catalog_version)
-    return write(
-        draft, "repay", keyless, debt_change=paid, lots=[lot], debts=debts, draws=tuple(draws), effective_at=at
-    )
+    return write(draft, "repay", keyless, changes=[lot, *debts], draws=tuple(draws), effective_at=at)
 
 
-def _mature(draft: Draft, at: datetime, since: datetime, stamp: Stamp) -> Draft:
+def repay_all(draft: Draft, stamp: Stamp, at: datetime) -> Draft:
+    """What the wallet owes, paid out of all that is free, in burn order."""
+    for lot in draft.book.lots if draft.book.debt else ():
+        draft = repay(draft, lot.number, stamp, at)
+    return draft
+
+
+def mature(draft: Draft, at: datetime, since: datetime, stamp: Stamp) -> Draft:
+    """Lots that count from `at` on, which the book's last write, at `since`, did not see."""
     matured = [lot for lot in draft.book.lots if lot.effective_at == at and at > since]
     amount = sum(lot.remaining for lot in matured)
     draft = draft._replace(book=draft.book._replace(pending=draft.book.pending - amount))
     for lot in matured:
-        draft = repay(draft, lot, stamp, at)
+        draft = repay(draft, lot.number, stamp, at)
     return draft
 
 
-def _expire(draft: Draft, at: datetime, stamp: Stamp) -> Draft:
-    for lot in draft.book.lots:
-        rest = lot.remaining - lot.held
-        if lot.expires_at == at and rest:
+def expire(draft: Draft, numbers: Iterable[int], at: datetime, stamp: Stamp) -> Draft:
+    """What is left of these lots, less what holds keep, is gone where they are expired at `at`."""
+    for number in numbers:
+        lot = open_lot(draft.book, number)
+        if lot and lot.expires_at and lot.expires_at <= at and (rest := lot.remaining - lot.held):
             left, drawn = draw(lot, rest)
-            draft = write(draft, "expire", stamp, amount=-rest, lots=[left], draws=(drawn,), effective_at=at)
+            keyless = Stamp(stamp.now, catalog_version=stamp.catalog_version)
+            draft = write(draft, "expire", keyless, amount=-rest, changes=[left], draws=(drawn,), effective_at=at)
     return draft
 
 
-def _earliest(*instants: datetime | None) -> datetime | None:
-    return min((at for at in instants if at is not None), default=None)
+def open_lot(book: Book, number: int) -> Lot | None:
+    """The lot of this number, if anything remains of it."""
+    return next((lot for lot in book.lots if lot.number == number), None)

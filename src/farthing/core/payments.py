@@ -8,9 +8,10 @@ no money the latest counts. Whatever order the notices of one payment arrive in,
 from __future__ import annotations
 
 from datetime import datetime
+from hashlib import blake2b
 from typing import Literal, NamedTuple
 
-from farthing.core.calendar import EPOCH
+from farthing.core.calendar import EPOCH, micros
 
 Said = Literal["pending", "expired", "cancelled", "failed", "paid"]
 State = Literal["open", "fulfilled", "cancelled", "expired", "failed", "review"]
@@ -97,6 +98,15 @@ def hear(order: Order, notice: Notice, now: datetime) -> Heard:
     known[notice.payment] = strongest
     after = _decided(order._replace(payments=tuple(known.values())), now)
     return Heard(after, strongest, _outcome(order, after, strongest))
+
+
+def order_seal(order: Order) -> bytes:
+    """A digest of what an order froze, so that `verify` finds a change made behind the database's back (BLAKE2b).
+
+    Without `return_url`, which `erase` blanks.
+    """
+    frozen = (*order[:18], order.catalog_version, micros(order.created_at), micros(order.expires_at))
+    return blake2b(ascii(frozen).encode(), digest_size=16).digest()
 
 
 def matches(order: Order, notice: Notice) -> bool:

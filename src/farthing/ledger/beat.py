@@ -6,18 +6,29 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from farthing.core import checks
 from farthing.core.book import Book, CreditType, Draft, Entry, Partial, Stamp
-from farthing.core.lots import settle
-from farthing.core.payments import Order
-from farthing.errors import Corrupt, FarthingError, KeyReused
-from farthing.store import orders, sql
+from farthing.core.due import settle
+from farthing.errors import AccountMerged, Corrupt, FarthingError, KeyReused, NotFound
+from farthing.store import acts, sql
+from farthing.store.acts import Act
 from farthing.store.database import Retry, Session
 from farthing.store.dialects import Row
 from farthing.store.sql import Account, Wallet
 
 Rule = Callable[[Book, Stamp, str], Draft]
 """A rule of core with its arguments bound: settled book, stamp and the account's time zone → draft."""
+Landing = Callable[[Draft, Book, Stamp], Draft]
+"""What a transfer does at the other end: the sender's draft, the settled book of the receiver, stamp → draft."""
+Clash = Callable[[Book, Entry], FarthingError]
+"""The refusal of a command whose key stands for something else: the wallet's book, and what the key stands for."""
+
+
+class Cites(NamedTuple):
+    """What a rule looks at beyond the open lots and debts of its wallet, by number."""
+
+    hold: int | None = None
+    entry: int | None = None
+    lot: int | None = None
 
 
 class Command(NamedTuple):
@@ -29,10 +40,19 @@ class Command(NamedTuple):
     stamp: Stamp  # its `now` is replaced when the command is decided
     rule: Rule
     opens: Account | None = None  # made where the account does not exist yet
+    cites: Cites | None = None
+    to: str | None = None  # the account that gets what leaves this one
+    landing: Landing | None = None
+    clash: Clash | None = None
 
     @property
     def wallet(self) -> Wallet:
         return self.account, self.credit_type.code
+
+    @property
+    def wallets(self) -> tuple[Wallet, ...]:
+        """All that it writes to."""
+        return (self.wallet,) if self.to is None else (self.wallet, (self.to, self.credit_type.code))
 
 
 class Outcome(NamedTuple):
@@ -46,10 +66,7 @@ Answer = Outcome | FarthingError | None
 
 
 class _ReadWhole(Exception):
-    """The first lots of this wallet did not decide; nothing has been written yet."""
-
-    def __init__(self, wallet: Wallet) -> None:
-        self.wallet = wallet
+    """The first lots of these wallets did not decide; nothing has been written yet."""
 
 
 class _Page(NamedTuple):
@@ -59,7 +76,7 @@ class _Page(NamedTuple):
     books: dict[Wallet, Book]
     accounts: dict[str, Account]
     known: dict[tuple[str, str], Entry]
-    ordered: dict[tuple[str, str], Order]  # keys that stand for an order
+    acted: dict[tuple[str, str], Act]
     drafts: list[Draft]
 
 
@@ -70,35 +87,36 @@ def decide(session: Session, commands: Sequence[Command], now: datetime, *, wait
         For each command its outcome, its refusal, or None where somebody else holds its wallet and `wait` is off.
     """
     types = {command.credit_type.code: command.credit_type for command in commands}
-    asked = {command.wallet: command for command in commands}
-    rows, busy = _lock(session, list(asked), wait=wait)
+    asked = list(dict.fromkeys(wallet for command in commands for wallet in command.wallets))
+    rows, busy = _lock(session, asked, wait=wait)
     sql.require_scales(session, [types[code] for code in sorted({wallet[1] for wallet in rows})])
     missing = [wallet for wallet in asked if wallet not in rows and wallet not in busy]
-    opening = {one.account for one in commands if one.opens or one.wallet in missing}
+    opening = {one.account for one in commands if one.opens} | {account for account, _ in missing}
     accounts = sql.read_accounts(session, sorted(opening)) if opening else {}
     keys = {(one.account, one.key) for one in commands if one.wallet not in busy}
     known = sql.read_keys(session, sorted(keys))
-    ordered = orders.read_keys(session, _callers(keys))
+    acted = acts.read_keys(session, sorted(keys))
     whole: set[Wallet] = set()
     while True:
-        before = {wallet: Book(wallet[0], types[wallet[1]]) for wallet in missing}
+        before = {wallet: _new(wallet, types[wallet[1]], accounts) for wallet in missing}
         before |= sql.read_books(session, {w: row for w, row in rows.items() if w not in whole}, types)
         before |= sql.read_books(session, {w: rows[w] for w in whole}, types, whole=True)
-        page = _Page(now, dict(before), dict(accounts), dict(known), ordered, [])
+        _cite(session, before, commands)
+        page = _Page(now, dict(before), dict(accounts), dict(known), acted, [])
         wanted: set[Wallet] = set()
         answers: list[Answer] = []
         for one in commands:
             try:
-                skipped = one.wallet in busy or one.wallet in wanted
+                skipped = any(wallet in busy or wallet in wanted for wallet in one.wallets)
                 answers.append(None if skipped else _answer(page, one))
             except _ReadWhole:
-                wanted.add(one.wallet)
+                wanted |= {wallet for wallet in one.wallets if not before[wallet].whole}
         if wanted:
             whole |= wanted
             continue
         sql.add_accounts(session, [one for one in page.accounts.values() if one.account not in accounts])
         made = {(one.account, one.key) for one in commands if one.wallet in missing}
-        _guard_keys(session, made - ordered.keys())
+        _guard_new(session, made - acted.keys(), [account for account, _ in missing], accounts)
         sql.post(session, before, page.drafts)
         return answers
 
@@ -125,49 +143,69 @@ def _lock(session: Session, asked: list[Wallet], *, wait: bool) -> tuple[dict[Wa
     return rows, held
 
 
-def _callers(keys: set[tuple[str, str]]) -> list[tuple[str, str]]:
-    """The keys that may also stand for an order: those which callers chose."""
-    return sorted(key for key in keys if not key[1].startswith(checks.OUR_KEYS))
+def _new(wallet: Wallet, kind: CreditType, accounts: dict[str, Account]) -> Book:
+    owner = accounts.get(wallet[0])
+    return Book(wallet[0], kind, frozen=bool(owner and owner.frozen_at))
 
 
-def _guard_keys(session: Session, keys: set[tuple[str, str]]) -> None:
-    """A checkout cannot lock a wallet that is only being made, so it and the maker meet at the account's row.
+def _cite(session: Session, books: dict[Wallet, Book], commands: Sequence[Command]) -> None:
+    cited = [(*one.wallet, one.cites) for one in commands if one.cites and one.wallet in books]
+    if cited:
+        sql.cite_holds(session, books, [(a, t, cites.hold) for a, t, cites in cited if cites.hold is not None])
+        sql.cite_entries(session, books, [(a, t, cites.entry) for a, t, cites in cited if cites.entry is not None])
+        sql.cite_lots(session, books, [(a, t, cites.lot) for a, t, cites in cited if cites.lot is not None])
+
+
+def _guard_new(
+    session: Session, keys: set[tuple[str, str]], accounts: Sequence[str], known: dict[str, Account]
+) -> None:
+    """An act cannot lock a wallet that is only being made, so it and the maker meet at the account's row.
 
     Raises:
-        Retry: a checkout took one of the keys meanwhile.
+        Retry: an act took one of the keys meanwhile, or changed one of the accounts.
     """
-    if asked := _callers(keys):
-        sql.share_accounts(session, sorted({account for account, _ in asked}))
-        if orders.read_keys(session, asked):
+    if accounts:
+        sql.share_accounts(session, sorted(set(accounts)))
+        now = sql.read_accounts(session, sorted(known.keys() & set(accounts)))
+        if acts.read_keys(session, sorted(keys)) or any(known[name] != now.get(name) for name in now):
             raise Retry
 
 
 def _answer(page: _Page, command: Command) -> Answer:
+    key = (command.account, command.key)
     try:
-        if known := page.known.get((command.account, command.key)):
-            return _replay(command, known)
-        if order := page.ordered.get((command.account, command.key)):
-            raise key_reused(command.account, command.key, f"an order of {order.credit_type}", order.created_at)
-        draft = _draft(page, command)
+        if known := page.known.get(key):
+            return _replay(page, command, known)
+        if act := page.acted.get(key):
+            raise key_reused(*key, act_said(act), act.recorded_at)
+        drafts = _drafts(page, command)
     except FarthingError as refusal:
         if isinstance(refusal, Corrupt):
             raise
         return refusal
     except Partial:
-        raise _ReadWhole(command.wallet) from None
-    page.books[command.wallet] = draft.book
-    page.drafts.append(draft)
+        raise _ReadWhole from None
+    for wallet, draft in zip(command.wallets, drafts, strict=True):
+        page.books[wallet] = draft.book
+        page.drafts.append(draft)
     if command.opens and command.account not in page.accounts:
         page.accounts[command.account] = command.opens._replace(created_at=page.now)
-    line = next(line for line in draft.entries if line.key == command.key)
-    page.known[command.account, command.key] = line
+    line = next(line for line in drafts[0].entries if line.key == command.key)
+    page.known[key] = line
     return Outcome(line, replayed=False)
 
 
-def _replay(command: Command, known: Entry) -> Outcome:
+def _replay(page: _Page, command: Command, known: Entry) -> Outcome:
     if known.content == command.stamp.content:
         return Outcome(known, replayed=True)
+    if command.clash:
+        raise command.clash(page.books[command.wallet], known)
     raise key_reused(known.account, command.key, f"a {known.kind} of {known.credit_type}", known.recorded_at)
+
+
+def act_said(act: Act) -> str:
+    """An act as part of a sentence."""
+    return "an order" if act.verb == "checkout" else f"a {act.verb}"
 
 
 def key_reused(account: str, key: str, what: str, recorded_at: datetime) -> KeyReused:
@@ -180,13 +218,39 @@ def key_reused(account: str, key: str, what: str, recorded_at: datetime) -> KeyR
     )
 
 
-def _draft(page: _Page, command: Command) -> Draft:
-    book = page.books[command.wallet]
+def _drafts(page: _Page, command: Command) -> list[Draft]:
+    """One draft for each wallet of the command."""
     account = page.accounts.get(command.account) or command.opens
-    if account is None and not book.seal:
-        book = book._replace(credit_type=book.credit_type._replace(overdraft_limit=0))  # nobody lends to a stranger
-    now = max(page.now, book.recorded_at)
-    due = settle(book, now)
+    if account and account.merged_into:
+        raise AccountMerged(
+            f"{command.account} was merged into {account.merged_into}. Nothing was changed. Name that account instead.",
+            account=command.account,
+            into=account.merged_into,
+        )
+    due = _due(page, command.wallet, stranger=account is None)
     zone = account.time_zone if account else "UTC"
-    decided = command.rule(due.book, command.stamp._replace(now=now), zone)
-    return Draft(decided.book, due.entries + decided.entries, due.lots + decided.lots, due.debts + decided.debts)
+    decided = command.rule(due.book, _at(page, command, due), zone)
+    drafts = [_joined(due, decided)]
+    if command.to is not None and command.landing:
+        there = (command.to, command.credit_type.code)
+        if page.accounts.get(command.to) is None and not page.books[there].seal:
+            raise NotFound(f"There is no account {command.to!r} to give to. Nothing was changed.")
+        due = _due(page, there, stranger=False)
+        drafts.append(_joined(due, command.landing(decided, due.book, _at(page, command, due))))
+    return drafts
+
+
+def _at(page: _Page, command: Command, due: Draft) -> Stamp:
+    return command.stamp._replace(now=max(page.now, due.book.recorded_at))
+
+
+def _due(page: _Page, wallet: Wallet, *, stranger: bool) -> Draft:
+    """The wallet settled at the batch's time, or its own where that is later."""
+    book = page.books[wallet]
+    if stranger and not book.seal:
+        book = book._replace(credit_type=book.credit_type._replace(overdraft_limit=0))  # nobody lends to a stranger
+    return settle(book, max(page.now, book.recorded_at))
+
+
+def _joined(due: Draft, decided: Draft) -> Draft:
+    return Draft(decided.book, due.entries + decided.entries, due.changes + decided.changes)

@@ -8,11 +8,12 @@ from typing import Any, Literal, NamedTuple
 
 from farthing.amounts import Money
 from farthing.catalog import Catalog, Gift
-from farthing.core import checks, lots
-from farthing.core.book import DEFAULT_PRIORITY, Book, CreditType, Draft, Stamp
+from farthing.core import checks, claims, lots, moves
+from farthing.core.book import DEFAULT_PRIORITY, Book, CreditType, Draft, Lot, Stamp
 from farthing.core.calendar import EPOCH, Span, after, span
+from farthing.core.reversals import entry_id
 from farthing.errors import InvalidExpiry, InvalidField
-from farthing.ledger.beat import Command
+from farthing.ledger.beat import Cites, Command
 from farthing.store.sql import Account
 
 NEVER = "never"
@@ -26,6 +27,7 @@ class Default(Enum):
 
 
 DEFAULT = Default.DEFAULT
+GIFT_KEYS = f"{checks.OUR_KEYS}gift:"
 Expires = datetime | timedelta | str | Literal[Default.DEFAULT]
 Life = datetime | timedelta | Span | Literal[Default.DEFAULT] | None
 """`expires` understood: an instant, a length of time, the default, or None for never."""
@@ -46,12 +48,37 @@ def give(catalog: Catalog, account: str, kind: CreditType, lot: NewLot, stamp: S
     """The command that grants `lot`; an account that does not exist yet is made."""
 
     def rule(book: Book, stamp: Stamp, zone: str) -> Draft:
-        end = _end(lot.life, kind, lot.start or stamp.now, zone)
+        end = end_of(lot.life, kind, lot.start or stamp.now, zone)
         cost_minor, currency = lot.cost or (0, None)
         terms = lots.Terms(lot.units, lot.source, lot.priority, lot.start, end, cost_minor, currency)
         return lots.grant(book, terms, stamp)
 
     return Command(account, kind, stamp.key or "", stamp, rule, new_account(catalog, account))
+
+
+def void(account: str, kind: CreditType, number: int, units: int | None, stamp: Stamp) -> Command:
+    """The command that ends what is unused of a lot, or `units` of it."""
+
+    def rule(book: Book, stamp: Stamp, zone: str) -> Draft:
+        return claims.void(book, number, units, stamp)
+
+    return Command(account, kind, stamp.key or "", stamp, rule, cites=Cites(lot=number))
+
+
+def move(account: str, to: str, kind: CreditType, units: int | None, stamp: Stamp) -> Command:
+    """The command that moves `units` to another account; None: everything that no hold keeps, pending lots too."""
+
+    def rule(book: Book, stamp: Stamp, zone: str) -> Draft:
+        return moves.move_out(book, units, stamp)
+
+    def landing(sent: Draft, book: Book, stamp: Stamp) -> Draft:
+        left = sent.entries[-1]
+        kept = {lot.number: lot for lot in sent.changes if isinstance(lot, Lot)}
+        arriving = [(kept[drawn.lot], drawn) for drawn in left.draws]
+        keyless = stamp._replace(key=None, content=None, link=f"{account}/{entry_id(left)}")
+        return moves.move_in(book, arriving, keyless)
+
+    return Command(account, kind, stamp.key or "", stamp, rule, to=to, landing=landing)
 
 
 def give_gift(catalog: Catalog, account: str, gift: Gift) -> Command:
@@ -65,7 +92,7 @@ def give_gift(catalog: Catalog, account: str, gift: Gift) -> Command:
 
 def gift_key(credit_type: str) -> str:
     """The key that a credit type's sign-up gift has in every account."""
-    return f"{checks.OUR_KEYS}gift:{credit_type}"
+    return GIFT_KEYS + credit_type
 
 
 def new_account(catalog: Catalog, account: str) -> Account:
@@ -106,7 +133,12 @@ def life_said(life: Life) -> str | None:
     return NEVER if life is None else f"{life.months}mo" if life.months else f"{life.seconds * 1_000_000}us"
 
 
-def _end(life: Life, kind: CreditType, start: datetime, zone: str) -> datetime | None:
+def end_of(life: Life, kind: CreditType, start: datetime, zone: str) -> datetime | None:
+    """When `life`, counted from `start`, is over; None is never.
+
+    Raises:
+        InvalidExpiry: beyond the year 9000.
+    """
     if life is DEFAULT:
         life = span(kind.expires) if kind.expires else None
     if isinstance(life, Span):

@@ -12,15 +12,15 @@ from itertools import islice
 from farthing.amounts import to_credits
 from farthing.catalog import Catalog
 from farthing.core.book import Book, CreditType
-from farthing.core.lots import settle
+from farthing.core.due import settle
 from farthing.errors import InvalidField
 from farthing.ledger.commands import gift_key
-from farthing.store import sql
+from farthing.store import acts, sql
 from farthing.store.database import Session
 from farthing.store.sql import Account
 from farthing.store.tables import entries
 from farthing.store.tables import lots as lots_table
-from farthing.views import Balance, Expiring, Line, LotView, Page, lot_view
+from farthing.views import Balance, Expiring, HoldView, Line, LotView, Page, hold_view, lot_view
 
 MAX_PAGE = 500
 
@@ -30,10 +30,18 @@ def books(session: Session, account: str, types: Sequence[CreditType], now: date
     rows = sql.read_wallets(session, [(account, kind.code) for kind in types])
     sql.require_scales(session, [kind for kind in types if (account, kind.code) in rows])
     by_code = {kind.code: kind for kind in types}
-    moving = {wallet: row for wallet, row in rows.items() if row[9] is not None}
-    still = {wallet: row for wallet, row in rows.items() if row[9] is None}
+    moving = {wallet: row for wallet, row in rows.items() if sql.moving(row)}
+    still = {wallet: row for wallet, row in rows.items() if not sql.moving(row)}
     found = sql.read_books(session, moving, by_code, whole=True) | sql.books_without_lots(session, still, by_code)
     return [_at(found.get((account, kind.code), Book(account, kind)), now) for kind in types]
+
+
+def whole_books(session: Session, account: str, types: Sequence[CreditType], now: datetime) -> list[Book]:
+    """The account's wallets as they stand at `now`, with all their lots and holds; none where there is none."""
+    by_code = {kind.code: kind for kind in types}
+    rows = sql.read_wallets(session, [(account, kind.code) for kind in types])
+    found = sql.read_books(session, rows, by_code, whole=True)
+    return [_at(found[account, code], now) for code in by_code if (account, code) in found]
 
 
 def spendable_book(session: Session, account: str, kind: CreditType, now: datetime) -> Book:
@@ -49,7 +57,8 @@ def opened(session: Session, catalog: Catalog, account: str) -> Account | None:
     found = sql.read_accounts(session, [account]).get(account)
     gifts = catalog.gifts if catalog.switches["gifts"] else ()
     keys = [(account, gift_key(gift.credit_type)) for gift in gifts]
-    return found if found and len(sql.read_keys(session, keys)) == len(keys) else None
+    paid = sql.read_keys(session, keys).keys() | acts.read_keys(session, keys).keys()
+    return found if found and len(paid) == len(keys) else None
 
 
 def balance(book: Book) -> Balance:
@@ -68,9 +77,18 @@ def balance(book: Book) -> Balance:
 
 def lots(session: Session, account: str, kind: CreditType, now: datetime) -> list[LotView]:
     """The open lots in burn order, less what expired meanwhile."""
-    rows = sql.read_wallets(session, [(account, kind.code)])
-    found = sql.read_books(session, rows, {kind.code: kind}, whole=True)
-    return [lot_view(kind.code, lot, kind.scale) for book in found.values() for lot in _at(book, now).lots]
+    books = whole_books(session, account, [kind], now)
+    return [lot_view(kind.code, lot, kind.scale) for book in books for lot in book.lots]
+
+
+def holds(session: Session, account: str, types: Sequence[CreditType], now: datetime) -> list[HoldView]:
+    """The holds that neither ended nor lapsed by now, oldest first in each wallet."""
+    return [
+        hold_view(book.credit_type.code, hold, book.credit_type.scale)
+        for book in whole_books(session, account, types, now)
+        for hold in book.holds
+        if not hold.ended
+    ]
 
 
 def drawn_lots(session: Session, account: str, lines: Iterable[Line], types: Mapping[str, CreditType]) -> list[LotView]:

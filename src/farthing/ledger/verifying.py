@@ -1,4 +1,4 @@
-"""`verify`: every balance, lot and debt rebuilt from the ledger and compared with what is stored."""
+"""`verify`: every balance, lot, debt and hold rebuilt from the ledger and compared with what is stored."""
 
 from __future__ import annotations
 
@@ -10,15 +10,16 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 
 from farthing.core.audit import Audit, Wrong
-from farthing.core.book import CreditType, Debt, Lot
+from farthing.core.book import Claim, CreditType, Debt, Entry, Part
 from farthing.errors import NotFound
 from farthing.store import sql
 from farthing.store.database import Database, Session
 from farthing.store.dialects import Row
 from farthing.store.sql import Wallet
-from farthing.store.tables import debts, entries, lots, wallets
+from farthing.store.tables import claims, debts, entries, holds, lots, wallets
 
 MAX_FAULTS = 1000
+_TABLES = (wallets, entries, lots, debts, holds, claims)
 _EVERY = 5000  # entries between two reports of progress
 
 
@@ -68,6 +69,7 @@ def _verify(session: Session, account: str | None, progress: Callable[[int], Non
     done = seen = 0
     posted: dict[str, int] = {}
     faults: list[Fault] = []
+    frozen = {row[0] for row in session.stream("SELECT account FROM farthing_accounts WHERE frozen_at IS NOT NULL")}
     for (owner, kind), rows in groupby(_rows(session, account), key=lambda row: row[0]):
         audit, stored = _Wallet(session), CreditType(kind, kind)
         for _, rank, row in rows:
@@ -77,7 +79,7 @@ def _verify(session: Session, account: str | None, progress: Callable[[int], Non
                 progress(done)
         seen += 1
         posted[kind] = posted.get(kind, 0) + audit.audit.posted
-        wrong = audit.finish()
+        wrong = audit.finish(owner in frozen)
         if wrong and len(faults) < MAX_FAULTS:
             faults.append(Fault(owner, kind, wrong))
     progress(done)
@@ -85,15 +87,14 @@ def _verify(session: Session, account: str | None, progress: Callable[[int], Non
 
 
 class _Wallet:
-    """The rows of one wallet as they come: the wallet's own, entries, lots, debts."""
+    """The rows of one wallet as they come: the wallet's own, entries, lots, debts, holds, claims."""
 
     def __init__(self, session: Session) -> None:
         self.audit = Audit()
         self._session = session
         self._row: Row | None = None
         self._kind = CreditType("", "")
-        self._lots: list[Lot] = []
-        self._debts: list[Debt] = []
+        self._parts: list[Part] = []
         self._wrong: str | None = None
 
     def take(self, rank: int, row: Row, kind: CreditType) -> None:
@@ -103,22 +104,27 @@ class _Wallet:
             self._entry(row)
         elif rank == 2:
             lot = sql.lot(self._session, row)
-            self._lots.append(lot)
-            self._flag(f"lot {lot.number}", row[8], lot.remaining)
-        else:
+            self._part(lot, f"lot {lot.number}", row[8], open=lot.remaining > 0)
+        elif rank == 3:
             debt = Debt(*row[2:5])
-            self._debts.append(debt)
-            self._flag(f"debt of entry {debt.seq}", row[5], debt.remaining)
+            self._part(debt, f"debt of entry {debt.seq}", row[5], open=debt.remaining > 0)
+        elif rank == 4:
+            hold = sql.hold(self._session, row)
+            self._part(hold, f"hold {hold.seq}", row[11], open=not hold.ended)
+        else:
+            self._parts.append(Claim(*row[2:7]))
 
-    def finish(self) -> str | None:
+    def finish(self, frozen: bool) -> str | None:
         if self._wrong:
             return self._wrong
         if self._row is None:
             return "wallet: its row is missing"
         wallet = (self._row[0], self._row[1])
         book = sql.books_without_lots(self._session, {wallet: self._row}, {wallet[1]: self._kind})[wallet]
+        if book.frozen != frozen:
+            return f"wallet: frozen is {book.frozen}, but its account's is {frozen}"
         try:
-            self.audit.finish(book, self._lots, self._debts)
+            self.audit.finish(book, self._parts)
         except Wrong as wrong:
             return str(wrong)
         return None
@@ -126,19 +132,28 @@ class _Wallet:
     def _entry(self, row: Row) -> None:
         if self._wrong is None:
             try:
-                self.audit.entry(sql.entry(self._session, row))
+                line = sql.entry(self._session, row)
+                self.audit.entry(line, self._cited(line))
             except Wrong as wrong:
                 self._wrong = str(wrong)
             except (ValueError, TypeError, KeyError, IndexError) as error:
                 self._wrong = f"entry {row[2]}: it cannot be read ({error})"
 
-    def _flag(self, what: str, flag: Any, remaining: int) -> None:
-        if bool(flag) != (remaining > 0) and self._wrong is None:
-            self._wrong = f"{what}: open is {bool(flag)}, with {remaining} remaining"
+    def _cited(self, line: Entry) -> list[Entry]:
+        """Of a reversal, what it reverses and what reversals and repayments did to that; of others nothing."""
+        if line.kind != "reverse":
+            return []
+        number = int((line.link or "").rpartition("_")[2])
+        return sql.read_cited(self._session, (line.account, line.credit_type, number))
+
+    def _part(self, part: Part, what: str, flag: Any, *, open: bool) -> None:
+        self._parts.append(part)
+        if bool(flag) != open and self._wrong is None:
+            self._wrong = f"{what}: open is {bool(flag)}, which it is not"
 
 
 def _rows(session: Session, account: str | None) -> Iterator[tuple[Wallet, int, Row]]:
-    streams = [_stream(session, table, rank, account) for rank, table in enumerate((wallets, entries, lots, debts))]
+    streams = [_stream(session, table, rank, account) for rank, table in enumerate(_TABLES)]
     return merge(*streams, key=lambda row: row[:2])
 
 

@@ -14,12 +14,13 @@ from farthing.core.book import CreditType
 from farthing.core.payments import Order, status
 from farthing.core.pricing import Quote
 from farthing.errors import InvalidField, UnknownProvider
-from farthing.ledger.beat import key_reused
+from farthing.ledger.accounts import require_usable
+from farthing.ledger.beat import act_said, key_reused
 from farthing.providers import Bill, Provider
 from farthing.selling.orders import OrderView, fulfil, view
 from farthing.selling.quoting import quote
+from farthing.store import acts, sql
 from farthing.store import orders as store
-from farthing.store import sql
 from farthing.store.database import Session
 from farthing.views import quote_view
 
@@ -115,9 +116,10 @@ def _working(quoted: Quote, kind: CreditType) -> str:
 def _place(tx: Tx, draft: Order) -> tuple[Order, bool]:
     """The order that stands for the draft's key, and whether it stood there before."""
     session, pair = tx.session, (draft.account, draft.key)
-    store.lock_keys(session, draft.account)
+    acts.lock_account(session, draft.account)
     if known := _known(session, pair, draft.content):
         return known, True
+    require_usable(sql.read_accounts(session, [draft.account]).get(draft.account))
     sql.fix_scale(session, CreditType(draft.credit_type, draft.description, draft.scale))
     if draft.total_minor:
         store.add(session, draft)
@@ -136,10 +138,10 @@ def _known(session: Session, pair: tuple[str, str], content: bytes) -> Order | N
     """
     if entry := sql.read_keys(session, [pair]).get(pair):
         raise key_reused(*pair, f"a {entry.kind} of {entry.credit_type}", entry.recorded_at)
-    known = store.read_keys(session, [pair]).get(pair)
+    known = acts.read_keys(session, [pair]).get(pair)
     if known and known.content != content:
-        raise key_reused(*pair, f"an order of {known.credit_type}", known.created_at)
-    return known and store.read(session, pair[0], known.id)
+        raise key_reused(*pair, act_said(known), known.recorded_at)
+    return store.read(session, pair[0], known.link) if known and known.link else None
 
 
 def _started(credits: Credits, provider: Provider, order: Order) -> Order:

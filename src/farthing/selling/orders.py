@@ -19,6 +19,7 @@ from farthing.errors import FarthingError, InvalidField, NotFound
 from farthing.ledger.beat import decide
 from farthing.ledger.commands import NewLot, give, life
 from farthing.store import orders as store
+from farthing.store import sql
 from farthing.store.database import Session
 from farthing.views import QuoteLineView
 
@@ -147,10 +148,19 @@ def fulfil(tx: Tx, order: Order, now: datetime) -> None:
     parts = {"paid": NewLot(order.amount, "purchase", life(order.expires), cost=cost)}
     if order.bonus:
         parts["bonus"] = NewLot(order.bonus, "bonus", life(order.expires), cost=Money(0, order.currency))
-    commands = [give(tx.catalog, order.account, kind, lot, _stamp(order, part)) for part, lot in parts.items()]
+    commands = [
+        give(tx.catalog, _owner(tx.session, order.account), kind, lot, _stamp(order, part))
+        for part, lot in parts.items()
+    ]
     for answer in decide(tx.session, commands, now, wait=True):
         if isinstance(answer, FarthingError):
             raise answer
+
+
+def _owner(session: Session, account: str) -> str:
+    """Who the account's credits go to: itself, or whom it was merged into since."""
+    found = sql.read_accounts(session, [account]).get(account)
+    return _owner(session, found.merged_into) if found and found.merged_into else account
 
 
 def _stamp(order: Order, part: str) -> Stamp:

@@ -5,45 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from farthing.core.calendar import EPOCH
-from farthing.core.payments import Notice, Order
+from farthing.core.payments import Notice, Order, order_seal
 from farthing.errors import EventUnreadable
-from farthing.store import sql
-from farthing.store.database import Retry, Session
+from farthing.store import acts, sql
+from farthing.store.acts import Act
+from farthing.store.database import Session
 from farthing.store.dialects import Row
 from farthing.store.tables import orders, payments
 
 _NAMES = ", ".join(orders.c.keys())
 _CHANGING = ("state", "reason", "paid_by", "paid_minor", "tax_minor", "fulfilled_at")
-
-
-def lock_keys(session: Session, account: str) -> None:
-    """From here to the end of the transaction, no other one gives a key of this account to an entry or an order.
-
-    Entries are written under their wallet's lock, and a wallet is made under a shared lock of its account. So all the
-    wallets there are and the account's row are what to hold. Where there is no such row yet, one is written and taken
-    back: whoever would make the account waits for this transaction to end (tests/stories/test_buying.py).
-    """
-    wallets = _wallets(session, account)
-    if wallets:
-        sql.lock_wallets(session, wallets, wait=True)
-    while not _locked(session, account):
-        made = session.execute(
-            "INSERT INTO farthing_accounts (account, time_zone, locale, created_at) VALUES (?, '', '', ?) "
-            "ON CONFLICT (account) DO NOTHING RETURNING account",
-            (account, session.dialect.time_in(EPOCH)),
-        )
-        if made:
-            session.execute("DELETE FROM farthing_accounts WHERE account = ?", (account,))
-            break
-    if _wallets(session, account) != wallets:
-        raise Retry
-
-
-def read_keys(session: Session, keys: Sequence[tuple[str, str]]) -> dict[tuple[str, str], Order]:
-    """The orders that already stand for these (account, key), without their payments."""
-    rows = session.dialect.select_each(session, orders, ("account", "key"), keys)
-    return {(row[0], row[2]): _order(session, row, ()) for row in rows}
 
 
 def read(session: Session, account: str, order: str, *, locked: bool = False) -> Order | None:
@@ -68,8 +39,10 @@ def add(session: Session, order: Order) -> None:
     time_in = session.dialect.time_in
     row = (
         *order[:20], time_in(order.created_at), time_in(order.expires_at), *order[22:29], time_in(order.fulfilled_at),
+        order_seal(order),
     )  # fmt: skip
     session.dialect.insert_many(session, orders, [row])
+    acts.add(session, Act(order.account, order.key, "checkout", order.content, order.id, None, None, order.created_at))
     name(session, order, [order.id])
 
 
@@ -128,18 +101,6 @@ def lock_named(session: Session, provider: str, references: Iterable[str]) -> Or
     if len(found) > 1:
         raise EventUnreadable(f"The event names {len(found)} different orders. Nothing was changed.")
     return read(session, *found.pop(), locked=True) if found else None
-
-
-def _wallets(session: Session, account: str) -> list[sql.Wallet]:
-    rows = session.execute(
-        "SELECT account, credit_type FROM farthing_wallets WHERE account = ? ORDER BY credit_type", (account,)
-    )
-    return [(row[0], row[1]) for row in rows]
-
-
-def _locked(session: Session, account: str) -> bool:
-    exclusive = session.dialect.exclusive
-    return bool(session.execute(f"SELECT account FROM farthing_accounts WHERE account = ? {exclusive}", (account,)))
 
 
 def _with_payments(session: Session, rows: Sequence[Row]) -> list[Order]:

@@ -27,6 +27,22 @@ accounts = sa.Table(
     sa.Column("time_zone", Word, nullable=False),
     sa.Column("locale", Word, nullable=False),
     sa.Column("created_at", Instant, nullable=False),
+    sa.Column("frozen_at", Instant),
+    sa.Column("merged_into", Word),
+    **table_options(),
+)
+
+acts = sa.Table(
+    "farthing_acts",
+    metadata,
+    sa.Column("account", Word, primary_key=True),
+    sa.Column("key", Word, primary_key=True),
+    sa.Column("verb", Word, nullable=False),
+    sa.Column("content", sa.LargeBinary, nullable=False),
+    sa.Column("link", Word),
+    sa.Column("reason", Word),
+    sa.Column("actor", Word),
+    sa.Column("recorded_at", Instant, nullable=False),
     **table_options(),
 )
 
@@ -41,6 +57,8 @@ wallets = sa.Table(
     sa.Column("pending", Whole, nullable=False),
     sa.Column("debt", Whole, nullable=False),
     sa.Column("last_lot", Whole, nullable=False),
+    sa.Column("claimed", Whole, nullable=False),
+    sa.Column("frozen", Flag, nullable=False),
     sa.Column("recorded_at", Instant, nullable=False),
     sa.Column("next_change_at", Instant),
     sa.Column("seal", sa.LargeBinary, nullable=False),
@@ -103,6 +121,40 @@ sa.Index(
     **where("open"),
 )
 
+holds = sa.Table(
+    "farthing_holds",
+    metadata,
+    sa.Column("account", Word, primary_key=True),
+    sa.Column("credit_type", Word, primary_key=True),
+    sa.Column("seq", Whole, primary_key=True),
+    sa.Column("amount", Whole, nullable=False),
+    sa.Column("owed", Whole, nullable=False),
+    sa.Column("parts", Json, nullable=False),
+    sa.Column("held_at", Instant, nullable=False),
+    sa.Column("deadline", Instant),
+    sa.Column("late", Word, nullable=False),
+    sa.Column("ended", Word),
+    sa.Column("ended_at", Instant),
+    sa.Column("open", Flag, nullable=False),
+    sa.CheckConstraint("0 <= owed AND owed <= amount", name="farthing_holds_bounds"),
+    **table_options(fillfactor=70),
+)
+sa.Index("farthing_holds_open", holds.c.account, holds.c.credit_type, holds.c.seq, **where("open"))
+
+claims = sa.Table(
+    "farthing_claims",
+    metadata,
+    sa.Column("account", Word, primary_key=True),
+    sa.Column("credit_type", Word, primary_key=True),
+    sa.Column("seq", Whole, primary_key=True),
+    sa.Column("kind", Word, nullable=False),
+    sa.Column("lot", Whole, nullable=False),
+    sa.Column("amount", Whole, nullable=False),
+    sa.Column("rest", Word, nullable=False),
+    sa.CheckConstraint("amount >= 0", name="farthing_claims_signs"),
+    **table_options(),
+)
+
 entries = sa.Table(
     "farthing_entries",
     metadata,
@@ -133,6 +185,13 @@ entries = sa.Table(
     **table_options(),
 )
 sa.Index("farthing_entries_key", entries.c.account, entries.c.key, unique=True)
+sa.Index(
+    "farthing_entries_reversals",
+    entries.c.account,
+    entries.c.credit_type,
+    entries.c.seq,
+    **where("kind IN ('reverse', 'repay')"),
+)
 
 api_keys = sa.Table(
     "farthing_api_keys",
@@ -182,6 +241,7 @@ orders = sa.Table(
     sa.Column("paid_minor", Whole, nullable=False),
     sa.Column("tax_minor", Whole, nullable=False),
     sa.Column("fulfilled_at", Instant),
+    sa.Column("seal", sa.LargeBinary, nullable=False),
     sa.CheckConstraint("amount > 0 AND bonus >= 0 AND total_minor >= 0", name="farthing_orders_signs"),
     **table_options(fillfactor=70),
 )

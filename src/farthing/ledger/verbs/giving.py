@@ -1,33 +1,24 @@
-"""The verbs that write, said once: arguments are checked here and become commands."""
+"""`grant`: credits arrive."""
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
 from farthing.amounts import CURRENCIES, Amount, Money, to_units
-from farthing.catalog import Catalog
-from farthing.core import burn, checks
-from farthing.core.book import DEFAULT_PRIORITY, SOURCES, Book, Draft, Stamp
-from farthing.core.calendar import EPOCH
+from farthing.core import checks
+from farthing.core.book import DEFAULT_PRIORITY, SOURCES
 from farthing.errors import InvalidField
-from farthing.ledger.beat import Command, Outcome
 from farthing.ledger.commands import DEFAULT, Expires, NewLot, give, life, life_said
+from farthing.ledger.verbs.carrying import Carrier
 from farthing.views import Receipt
 
 _CALLER_SOURCES = tuple(source for source in SOURCES if source not in ("transfer", "reversal"))
 
 
-class Verbs(ABC):
-    """`grant` and `deduct`, for whoever can carry a command out."""
-
-    catalog: Catalog
-
-    @abstractmethod
-    def _receipt(self, command: Command) -> Receipt:
-        """The command carried out: its receipt, or for those who do not wait what will become it."""
+class Giving(Carrier):
+    """`grant`."""
 
     def grant(
         self,
@@ -78,71 +69,11 @@ class Verbs(ABC):
             source=source, expires=life_said(lot.life), effective_at=lot.start, priority=lot.priority, cost=lot.cost,
             occurred_at=checks.instant("occurred_at", occurred_at),
         )  # fmt: skip
-        stamp = _stamp(
-            self.catalog, checks.caller_key(key), said,
+        stamp = self._stamp(
+            checks.caller_key(key), said,
             reason=reason, actor=actor, metadata=metadata, occurred_at=occurred_at,
         )  # fmt: skip
         return self._receipt(give(self.catalog, checks.account_id(account), kind, lot, stamp))
-
-    def deduct(
-        self,
-        account: str,
-        credit_type: str,
-        amount: Amount,
-        *,
-        key: str,
-        operation: str | None = None,
-        reason: str | None = None,
-        actor: str | None = None,
-        metadata: Mapping[str, Any] | None = None,
-        occurred_at: datetime | None = None,
-    ) -> Receipt:
-        """Uses credits up, all or nothing, from the account's lots in burn order.
-
-        Args:
-            amount: more than zero, in credits, with at most the type's decimals.
-            key: idempotency key, unique in the account for ever: the same call again answers the first receipt.
-            operation: what they were used for, e.g. "render". The rest as for `grant`.
-        Raises:
-            InsufficientCredits: more than available and overdraft together; nothing was taken.
-            Invalid: an argument is wrong. KeyReused: the key stands for something else.
-        """
-        kind = self.catalog.credit_type(credit_type)
-        units = to_units(amount, kind.scale)
-        happened = checks.instant("occurred_at", occurred_at)
-        said = checks.fingerprint("deduct", kind.code, units, operation=operation, occurred_at=happened)
-        stamp = _stamp(
-            self.catalog, checks.caller_key(key), said,
-            operation=operation, reason=reason, actor=actor, metadata=metadata, occurred_at=occurred_at,
-        )  # fmt: skip
-
-        def rule(book: Book, stamp: Stamp, zone: str) -> Draft:
-            return burn.deduct(book, units, stamp)
-
-        return self._receipt(Command(checks.account_id(account), kind, checks.caller_key(key), stamp, rule))
-
-
-def receipt(command: Command, outcome: Outcome) -> Receipt:
-    """What a caller gets for a command that was carried out."""
-    return Receipt(outcome.entry, command.credit_type.scale, replayed=outcome.replayed)
-
-
-def _stamp(
-    catalog: Catalog,
-    key: str,
-    content: bytes,
-    *,
-    operation: str | None = None,
-    reason: str | None = None,
-    actor: str | None = None,
-    metadata: Mapping[str, Any] | None = None,
-    occurred_at: datetime | None = None,
-) -> Stamp:
-    return Stamp(
-        EPOCH, key, content, None, checks.text("operation", operation, most=200), checks.text("reason", reason),
-        checks.text("actor", actor, most=200), checks.metadata(metadata), catalog.version,
-        checks.instant("occurred_at", occurred_at),
-    )  # fmt: skip
 
 
 def _checked_priority(priority: int) -> int:

@@ -1,0 +1,121 @@
+"""Lots taken back: a void ends what is unused, a clawback takes back what was paid for. What is held waits."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from farthing.amounts import text, to_credits
+from farthing.core import lots
+from farthing.core.book import Book, Claim, Debt, Draft, Lot, Partial, Stamp, draw, write
+from farthing.errors import NotEnoughLeft, NotFound
+
+RESTS = ("debt", "write_off")
+
+
+def void(book: Book, number: int, amount: int | None, stamp: Stamp) -> Draft:
+    """`amount` of what remains of a lot is gone (None: all of it). What a hold keeps goes when the hold lets go of it.
+
+    Raises:
+        NotFound: there is no such lot. NotEnoughLeft: less remains of it, or all of that is to be taken already.
+    """
+    lot = _named(book, number)
+    claimed = sum(claim.amount for claim in book.claims if claim.lot == number)
+    left = lot.remaining - claimed
+    wanted = left if amount is None else amount
+    if not 0 < wanted <= left:
+        raise _not_enough(book, number, wanted, left)
+    return _take(Draft(book), "void", lot, wanted, "write_off", stamp)
+
+
+def clawback(book: Book, number: int, amount: int, rest: str, stamp: Stamp) -> Draft:
+    """`amount` of the credits that once came as this lot is taken back, whatever became of them.
+
+    First what is unused and unheld in the lot; then, when their holds end, what is held in it. The rest, used up or
+    expired, becomes debt (`rest` "debt", the only way below the floor) or nothing ("write_off"). Debt is repaid at once
+    out of whatever else is free.
+
+    Raises:
+        NotFound: there is no such lot. NotEnoughLeft: it never had so much.
+    """
+    lot = _named(book, number)
+    if amount > lot.amount:
+        raise _not_enough(book, number, amount, lot.amount)
+    return _take(Draft(book), "clawback", lot, amount, rest, stamp)
+
+
+def settle(draft: Draft, number: int, stamp: Stamp, at: datetime) -> Draft:
+    """A hold let go of credits in this lot: what is claimed of them goes, and what the hold used up instead is owed."""
+    if not draft.book.claimed:
+        return draft
+    for claim in draft.book.claims:
+        if claim.lot == number:
+            draft = _settle(draft, claim, stamp, at)
+    return lots.repay_all(draft, stamp, at)
+
+
+def _take(draft: Draft, kind: str, lot: Lot, wanted: int, rest: str, stamp: Stamp) -> Draft:
+    book = draft.book
+    seq = book.seq + 1
+    claimed = sum(claim.amount for claim in book.claims if claim.lot == lot.number)
+    taken = min(wanted, lot.remaining - lot.held)
+    claim = Claim(seq, kind, lot.number, min(wanted - taken, lot.held - claimed), rest)
+    owed = wanted - taken - claim.amount if rest == "debt" else 0
+    left, drawn = draw(lot, taken) if taken else (None, None)
+    debt = Debt(seq, owed, owed) if owed else None
+    waits = claim if claim.amount else None
+    draft = write(
+        draft, kind, stamp,
+        amount=-taken - owed,
+        pending_change=-taken if lot.effective_at > stamp.now else 0,
+        changes=[part for part in (left, debt, waits) if part],
+        draws=(drawn,) if drawn else (),
+        opened=waits,
+    )  # fmt: skip
+    return lots.repay_all(draft, stamp, stamp.now)
+
+
+def _settle(draft: Draft, claim: Claim, stamp: Stamp, at: datetime) -> Draft:
+    book = draft.book
+    lot = lots.open_lot(book, claim.lot)
+    free, held = (lot.remaining - lot.held, lot.held) if lot else (0, 0)
+    others = sum(one.amount for one in book.claims if one.lot == claim.lot and one.seq != claim.seq)
+    taken = min(claim.amount, free)
+    waits = min(claim.amount - taken, max(held - others, 0))
+    rest = claim.amount - taken - waits
+    if not taken and not rest:
+        return draft
+    owed = rest if claim.rest == "debt" else 0
+    left, drawn = draw(lot, taken) if lot and taken else (None, None)
+    still = claim._replace(amount=waits)
+    debt = Debt(book.seq + 1, owed, owed) if owed else None
+    keyless = Stamp(stamp.now, link=f"ent_{book.credit_type.code}_{claim.seq}", catalog_version=stamp.catalog_version)
+    return write(
+        draft, claim.kind, keyless,
+        amount=-taken - owed,
+        changes=[part for part in (left, debt, still) if part],
+        draws=(drawn,) if drawn else (),
+        opened=still,
+        effective_at=at,
+    )  # fmt: skip
+
+
+def _named(book: Book, number: int) -> Lot:
+    if not book.whole:
+        raise Partial
+    lot = next((lot for lot in (*book.lots, *book.shut) if lot.number == number), None)
+    if lot is None:
+        raise NotFound(f"{book.account} has no lot lot_{book.credit_type.code}_{number}. Nothing was changed.")
+    return lot
+
+
+def _not_enough(book: Book, number: int, wanted: int, left: int) -> NotEnoughLeft:
+    kind = book.credit_type
+    required, there = to_credits(wanted, kind.scale), to_credits(left, kind.scale)
+    name = f"lot_{kind.code}_{number}"
+    return NotEnoughLeft(
+        f"{name} of {book.account} has {text(there)} {kind.code} left to take, and {text(required)} were asked for. "
+        "Nothing was changed.",
+        of=name,
+        required=required,
+        left=there,
+    )
