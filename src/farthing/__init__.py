@@ -9,6 +9,7 @@ from farthing.catalog import load as load_catalog
 from farthing.credits import Credits
 from farthing.errors import FarthingError, InsufficientCredits, Refused
 from farthing.ledger.commands import DEFAULT, NEVER
+from farthing.ledger.posting import Call, call
 from farthing.ledger.transaction import Tx
 from farthing.opening import migrate, open, open_async
 from farthing.views import Balance, Check, Line, LotView, Page, Receipt
@@ -18,6 +19,7 @@ __all__ = [
     "NEVER",
     "AsyncCredits",
     "Balance",
+    "Call",
     "Catalog",
     "Check",
     "Credits",
@@ -30,6 +32,7 @@ __all__ = [
     "Receipt",
     "Refused",
     "Tx",
+    "call",
     "load_catalog",
     "migrate",
     "open",

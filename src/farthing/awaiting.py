@@ -58,6 +58,7 @@ class AsyncCredits:
 
     grant = _awaited(Verbs.grant)
     deduct = _awaited(Verbs.deduct)
+    post = _in_thread(Credits.post)
     open_account = _in_thread(Credits.open_account)
     account = _in_thread(Credits.account)
     check = _in_thread(Credits.check)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from farthing.catalog import Catalog
 from farthing.core import checks
 from farthing.ledger.beat import Command, Outcome, decide
 from farthing.ledger.commands import give_gift, new_account
+from farthing.ledger.posting import Call, commands, few_enough, require_all
 from farthing.ledger.verbs import Verbs, receipt
 from farthing.ledger.writer import Clock
 from farthing.store import sql
@@ -35,6 +38,15 @@ class Tx(Verbs):
             for gift in self.catalog.gifts:
                 self._receipt(give_gift(self.catalog, account, gift))
         return sql.read_accounts(self.session, [account])[account]
+
+    def post(self, calls: Sequence[Call]) -> list[Receipt]:
+        """All of `calls`, or with the first refusal none: see `Credits.post`. The transaction goes on either way."""
+        return self.carry_out(commands(self.catalog, few_enough(calls)))
+
+    def carry_out(self, made: Sequence[Command]) -> list[Receipt]:
+        """All of these commands or none, their wallets locked together in byte order."""
+        answers = decide(self.session, made, self._clock(), wait=True, accept=require_all) if made else []
+        return [receipt(one, answer) for one, answer in zip(made, answers, strict=True) if isinstance(answer, Outcome)]
 
     def _receipt(self, command: Command) -> Receipt:
         [answer] = decide(self.session, [command], self._clock(), wait=True)
