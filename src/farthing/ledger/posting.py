@@ -55,6 +55,14 @@ class Checking(Verbs):
     def __init__(self, catalog: Catalog) -> None:
         self.catalog = catalog
 
+    def command(self, one: Call) -> Command:
+        """What `one` asks for.
+
+        Raises:
+            Invalid: an argument is wrong.
+        """
+        return getattr(self, one.verb)(*one.args, **one.kwargs)
+
     def _receipt(self, command: Command) -> Any:
         return command
 
@@ -120,7 +128,7 @@ def _command(verbs: Checking, one: Call, index: int) -> Command:
             index=index,
         )
     try:
-        return getattr(verbs, one.verb)(*one.args, **one.kwargs)
+        return verbs.command(one)
     except FarthingError as error:
         raise _placed(error, index) from error
 
