@@ -64,9 +64,7 @@ def _open(path: Path | None, feed: Feed) -> AbstractContextManager[BinaryIO]:
     try:
         return path.open("rb") if path else nullcontext(sys.stdin.buffer)
     except OSError as error:
-        raise InvalidField(
-            f"{path}: it cannot be read ({error.strerror}). Nothing was changed.", field="file"
-        ) from None
+        raise InvalidField(f"{path} cannot be read: {error.strerror}. Nothing was changed.", field="file") from None
 
 
 def _summary(
