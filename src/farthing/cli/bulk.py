@@ -70,17 +70,17 @@ def _open(path: Path | None, feed: Feed) -> AbstractContextManager[BinaryIO]:
 def _summary(
     run: Bulk, verb: Literal["grant", "deduct"], feed: Feed, as_json: bool, finished: bool, seconds: float
 ) -> None:
-    tally, rate = run.tally, feeding.rate(run.tally.rows, seconds)
+    tally = run.tally
     if as_json:
         credits = {code: text(amount) for code, amount in run.credits.items()}
         output.document(
             {
                 "file": feed.csv, "finished": finished, "dry_run": feed.dry_run, **vars(tally), "credits": credits,
-                "seconds": round(seconds, 3), "rows_per_second": rate,
+                "seconds": round(seconds, 3), "rows_per_second": feeding.rate(tally.rows, seconds),
             }
         )  # fmt: skip
         return
-    output.say(f"{tally.rows:,} rows in {seconds:.1f} s, {rate:,} a second.")
+    output.say(f"{feeding.speed(tally.rows, seconds)}.")
     words = {"done": DONE[verb], "replayed": "already there, nothing changed", "refused": "refused"}
     feeding.say_counts(tally, {**words, "unreadable": "unreadable"})
     for code, amount in run.credits.items():

@@ -77,6 +77,11 @@ def rate(rows: int, seconds: float) -> int:
     return round(rows / seconds) if seconds else 0
 
 
+def speed(rows: int, seconds: float) -> str:
+    """How many rows, and how fast, in words."""
+    return f"{rows:,} {'row' if rows == 1 else 'rows'} in {seconds:.1f} s, {rate(rows, seconds):,} a second"
+
+
 def say_counts(tally: object, words: dict[str, str]) -> None:
     """A line for each count that is not zero."""
     for name, what in words.items():

@@ -101,17 +101,17 @@ def _measure(said: str) -> Measure:
 
 def _summary(run: Replay, file: Path, as_json: bool, finished: bool, seconds: float) -> None:
     tally = run.tally
-    rate = feeding.rate(tally.rows, seconds)
     if as_json:
         counts = {name: getattr(tally, name) for name in COUNTS}
         output.document(
             {
                 "file": str(file), "finished": finished, "rows": tally.rows, **counts, "credits": text(run.credits),
-                "key_prefix": run.key_prefix, "seconds": round(seconds, 3), "rows_per_second": rate,
+                "key_prefix": run.key_prefix, "seconds": round(seconds, 3),
+                "rows_per_second": feeding.rate(tally.rows, seconds),
             }
         )  # fmt: skip
         return
-    output.say(f"{tally.rows:,} rows in {seconds:.1f} s, {rate:,} a second; keys {run.key_prefix}1 and on.")
+    output.say(f"{feeding.speed(tally.rows, seconds)}; keys {run.key_prefix}1 and on.")
     feeding.say_counts(tally, COUNTS)
     output.say(f"{text(run.credits)} {run.credit_type} were deducted.")
     if not finished:
