@@ -122,6 +122,16 @@ class PostgresDatabases:
         return self._url.set(database=name).render_as_string(hide_password=False)
 
 
+def shut(url: str, *, allow: bool) -> None:
+    """Lets nobody into the database any more and ends who is there, or opens it again."""
+    name = make_url(url).database
+    engine = create_engine(make_url(url).set(database="postgres"), isolation_level="AUTOCOMMIT", poolclass=NullPool)
+    with engine.connect() as connection:
+        connection.execute(text(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS {str(allow).lower()}'))
+        if not allow:
+            connection.execute(text(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'"))
+
+
 def sorting_unlike_bytes(connection: Connection) -> str:
     """The clause of CREATE DATABASE for an order of text that is not the order of its bytes, "" where there is none.
 

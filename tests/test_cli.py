@@ -440,7 +440,7 @@ def test_replay_reports_refused_rows_and_the_second_time_changes_nothing(shop: R
         (["--amount", "tokens", "--account", "who", "--accounts", "3"], "either --account or --accounts"),
         (["--amount", "tokens:-1", "--account", "who"], "weight of tokens"),
         (["--amount", "nothing", "--account", "who"], "'nothing' is not in its header"),
-        (["--amount", "tokens", "--account", "who", "--refused", "usage.csv"], "the file that is replayed"),
+        (["--amount", "tokens", "--account", "who", "--refused", "usage.csv"], "the file that is read"),
         (["--amount", "tokens", "--account", "who", "--refused", "no/such/folder.csv"], "cannot be written"),
     ],
 )

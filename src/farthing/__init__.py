@@ -9,6 +9,7 @@ from farthing.catalog import load as load_catalog
 from farthing.credits import Credits
 from farthing.errors import FarthingError, InsufficientCredits, Refused
 from farthing.ledger.commands import DEFAULT, NEVER
+from farthing.ledger.posting import Call, call
 from farthing.ledger.transaction import Tx
 from farthing.ledger.verbs import Held
 from farthing.opening import migrate, open, open_async
@@ -20,6 +21,7 @@ __all__ = [
     "AsyncCredits",
     "AsyncHeld",
     "Balance",
+    "Call",
     "Catalog",
     "Check",
     "Credits",
@@ -34,6 +36,7 @@ __all__ = [
     "Receipt",
     "Refused",
     "Tx",
+    "call",
     "load_catalog",
     "migrate",
     "open",

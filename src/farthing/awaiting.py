@@ -139,6 +139,7 @@ class AsyncCredits:
     unfreeze = _in_thread(Credits.unfreeze)
     merge = _in_thread(Credits.merge)
     erase = _in_thread(Credits.erase)
+    post = _in_thread(Credits.post)
     open_account = _in_thread(Credits.open_account)
     account = _in_thread(Credits.account)
     check = _in_thread(Credits.check)

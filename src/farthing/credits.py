@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Generator, Iterable, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import UTC, datetime
-from typing import TypeVar
+from typing import Any, Literal, TypeVar, overload
 
 from farthing.amounts import Amount, to_credits, to_units
 from farthing.catalog import Catalog
 from farthing.core import burn, checks
-from farthing.errors import AccountFrozen, DatabaseBusy, InsufficientCredits, NestedWrite, NotFound
+from farthing.errors import AccountFrozen, DatabaseBusy, FarthingError, InsufficientCredits, NestedWrite, NotFound
 from farthing.jobs import EVERY_S, Jobs
 from farthing.ledger import reading
 from farthing.ledger.accounts import Accounts
 from farthing.ledger.beat import Command, Outcome, book_due
+from farthing.ledger.posting import Call, commands, each_for_itself, few_enough
 from farthing.ledger.transaction import Tx
 from farthing.ledger.verbs import Verbs, receipt
 from farthing.ledger.verifying import Report, verify
@@ -103,6 +104,30 @@ class Credits(Verbs, Accounts):
             return self.database.run(lambda session: work(Tx(session, self.catalog, self.clock)))
         finally:
             self._open_tx.reset(token)
+
+    @overload
+    def post(self, calls: Sequence[Call], *, atomic: Literal[True] = True) -> list[Receipt]: ...
+
+    @overload
+    def post(self, calls: Sequence[Call], *, atomic: Literal[False]) -> list[Receipt | FarthingError]: ...
+
+    def post(self, calls: Sequence[Call], *, atomic: bool = True) -> list[Any]:
+        """Many verbs in one call: `credits.post([call.grant(…), call.deduct(…)])`. Replays are fine, and are marked.
+
+        Args:
+            calls: made with `farthing.call`. Each sees what those before it on the same wallet did.
+            atomic: all or none, in one transaction that locks all their wallets together in byte order, so at most
+                1000. False: each for itself, as if called alone, however many there are; they share transactions.
+        Returns:
+            Receipts in the order of the calls; with atomic=False the refusal or other error stands in its call's place.
+        Raises:
+            Invalid: an argument of any call is wrong; nothing was changed, and `index` is the call's place, from 0.
+            the first refusal, where atomic: none of them was carried out, and it too has an `index`.
+        """
+        if atomic:
+            made = commands(self.catalog, few_enough(calls))
+            return self.run(lambda tx: tx.carry_out(made))
+        return each_for_itself(commands(self.catalog, calls), self.submit)
 
     def open_account(self, account: str, *, time_zone: str | None = None, locale: str | None = None) -> Account:
         """Makes the account, or finds it, and pays the sign-up gifts it has not had yet. Safe to call at every sign-in.

@@ -2,30 +2,27 @@
 
 from __future__ import annotations
 
-import csv
-from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Context, Decimal, DecimalException, Inexact, InvalidOperation, Overflow
 from functools import cached_property
 from hashlib import file_digest
-from itertools import count
+from io import BufferedReader
 from pathlib import Path
-from typing import IO, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from farthing.amounts import exact, to_credits
 from farthing.core import checks
 from farthing.credits import Credits
 from farthing.errors import Invalid, InvalidAmount, InvalidField, Refused
-from farthing.ledger.beat import Command, Outcome
-from farthing.ledger.verbs import Verbs
+from farthing.ledger.beat import Outcome
+from farthing.ledger.posting import Call, Checking
+from farthing.ledger.window import PARALLEL, Window
+from farthing.sheet import Progress, Record, Sheet
 
-PARALLEL = 1024  # rows in flight: a few full batches of the writer
 EXACT = Context(prec=120, traps=[Inexact, InvalidOperation, Overflow])
-_EVERY = 256  # rows between two reports of progress
 
 
 class Measure(NamedTuple):
@@ -73,6 +70,11 @@ class Rejected(NamedTuple):
     available: Decimal | None
     message: str
 
+    @property
+    def cells(self) -> Sequence[Any]:
+        """Its line of a report."""
+        return self
+
 
 @dataclass
 class Tally:
@@ -115,12 +117,11 @@ class Replay:
         self.credit_type = usage.credit_type
         self._usage = usage
         self._path = path
-        self._sending = _Sending(credits)
+        self._credits = credits
+        self._checking = Checking(credits.catalog)
         self._scale = credits.catalog.credit_type(usage.credit_type).scale
         self._parallel = parallel
         self._reject: Callable[[Rejected], None] = lambda rejected: None
-        self._progress: Callable[[int, int], None] = lambda done, total: None
-        self._read_bytes = 0
         self._positions = self._check_columns()
         self.key_prefix = f"replay:{self._digest}:" if key_prefix is None else key_prefix
         checks.caller_key(f"{self.key_prefix}{10**12}")
@@ -135,7 +136,7 @@ class Replay:
         self,
         *,
         reject: Callable[[Rejected], None] = lambda rejected: None,
-        progress: Callable[[int, int], None] = lambda done, total: None,
+        progress: Progress = lambda done, total: None,
     ) -> Tally:
         """Deducts every row, for each account in the order of the file.
 
@@ -144,42 +145,33 @@ class Replay:
         Raises:
             Unavailable: the database went away. What was recorded stays; running again goes on from there.
         """
-        self._reject, self._progress = reject, progress
-        window: deque[tuple[Row, Future[Outcome]]] = deque()
-        try:
-            for row in self._rows():
-                if len(window) >= self._parallel:
-                    self._settle(*window[0])
-                    window.popleft()
-                if answer := self._submit(row):
-                    window.append((row, answer))
-            while window:
-                self._settle(*window[0])
-                window.popleft()
-        except BaseException:
-            for row, answer in window:
-                with suppress(Exception):
-                    self._settle(row, answer)
-            raise
-        self._progress(self._size, self._size)
+        self._reject = reject
+        with self._open() as file, Window(self._submit, self._settle, self._parallel) as window:
+            for record in Sheet(file, name=str(self._path), size_bytes=self._path.stat().st_size).rows(progress):
+                self.tally.rows += 1
+                try:
+                    row = self._row(record)
+                except Invalid as error:
+                    self._unreadable(record.number, record.line, "", error)
+                else:
+                    window.put(row)
         return self.tally
 
     def _submit(self, row: Row) -> Future[Outcome] | None:
         if not row.amount:
             self.tally.empty += 1
             return None
+        said = {
+            "key": f"{self.key_prefix}{row.number}",
+            "operation": self._usage.operation,
+            "occurred_at": row.occurred_at,
+        }
         try:
-            return self._sending.deduct(
-                row.account,
-                self._usage.credit_type,
-                row.amount,
-                key=f"{self.key_prefix}{row.number}",
-                operation=self._usage.operation,
-                occurred_at=row.occurred_at,
-            )  # pyright: ignore[reportReturnType]
+            command = self._checking.command(Call("deduct", (row.account, self._usage.credit_type, row.amount), said))
         except Invalid as error:
             self._unreadable(row.number, row.line, row.account, error)
             return None
+        return self._credits.submit(command)
 
     def _settle(self, row: Row, answer: Future[Outcome]) -> None:
         try:
@@ -197,37 +189,16 @@ class Replay:
             self.tally.deducted += 1
             self.tally.units -= outcome.entry.amount
 
-    def _rows(self) -> Iterator[Row]:
-        with self._path.open("rb") as file:
-            reader = csv.reader(self._lines(file))
-            next(reader)
-            for number in count(1):
-                if number % _EVERY == 0:
-                    self._progress(self._read_bytes, self._size)
-                try:
-                    cells = next((cells for cells in reader if cells), None)
-                    if cells is None:
-                        return
-                    self.tally.rows += 1
-                    row = self._row(number, reader.line_num, cells)
-                except Invalid as error:
-                    self._unreadable(number, reader.line_num, "", error)
-                except csv.Error as error:
-                    self.tally.rows += 1
-                    self._unreadable(number, reader.line_num, "", InvalidField(f"It is not CSV: {error}.", field="row"))
-                else:
-                    yield row
-
-    def _row(self, number: int, line: int, cells: list[str]) -> Row:
-        usage, at = self._usage, self._positions
-        if len(cells) != self._width:
-            raise InvalidField(f"The row has {len(cells)} cells and the header {self._width}.", field="row")
+    def _row(self, record: Record) -> Row:
+        if record.wrong:
+            raise record.wrong
+        usage, at, cells = self._usage, self._positions, record.cells
         if usage.account is None:
-            account = f"{usage.account_prefix}{(number - 1) % usage.accounts + 1}"
+            account = f"{usage.account_prefix}{(record.number - 1) % usage.accounts + 1}"
         else:
             account = cells[at[usage.account]]
         occurred_at = None if usage.time is None else self._instant(usage.time, cells[at[usage.time]])
-        return Row(number, line, account, self._amount(cells), occurred_at)
+        return Row(record.number, record.line, account, self._amount(cells), occurred_at)
 
     def _amount(self, cells: list[str]) -> Decimal:
         total = Decimal(0)
@@ -258,46 +229,22 @@ class Replay:
     def _check_columns(self) -> dict[str, int]:
         """Where each column stands. Nothing is written before every one of them is there."""
         if self._path.exists() and not self._path.is_file():
-            raise self._refuse("it is not a file; it is read twice, so a pipe will not do")
+            raise InvalidField(
+                f"{self._path}: it is not a file; it is read twice, so a pipe will not do. Nothing was changed.",
+                field="file",
+            )
+        with self._open() as file:
+            return Sheet(file, name=str(self._path)).places(self._usage.columns)
+
+    def _open(self) -> BufferedReader:
         try:
-            with self._path.open("rb") as file:
-                header = next(csv.reader(self._lines(file)), list[str]())
-        except (OSError, csv.Error) as error:
-            raise self._refuse(f"it cannot be read ({getattr(error, 'strerror', None) or error})") from None
-        finally:
-            self._read_bytes = 0
-        self._width = len(header)
-        for column in self._usage.columns:
-            if header.count(column) != 1:
-                found = "twice" if column in header else "not"
-                raise self._refuse(f"the column {column!r} is {found} in its header: {', '.join(header) or 'empty'}")
-        return {column: header.index(column) for column in self._usage.columns}
-
-    def _refuse(self, why: str) -> InvalidField:
-        return InvalidField(f"{self._path}: {why}. Nothing was changed.", field="file")
-
-    def _lines(self, file: IO[bytes]) -> Iterator[str]:
-        """The file's lines as text; bytes that are not UTF-8 spoil only their own row."""
-        for number, line in enumerate(file):
-            self._read_bytes += len(line)
-            yield line.decode("utf-8" if number else "utf-8-sig", "surrogateescape")
+            return self._path.open("rb")
+        except OSError as error:
+            raise InvalidField(
+                f"{self._path}: it cannot be read ({error.strerror}). Nothing was changed.", field="file"
+            ) from None
 
     @cached_property
     def _digest(self) -> str:
-        with self._path.open("rb") as file:
+        with self._open() as file:
             return file_digest(file, "sha256").hexdigest()[:16]
-
-    @cached_property
-    def _size(self) -> int:
-        return self._path.stat().st_size
-
-
-class _Sending(Verbs):
-    """The verbs without the wait: what `Verbs` calls a receipt is a future here."""
-
-    def __init__(self, credits: Credits) -> None:
-        self.catalog = credits.catalog
-        self._credits = credits
-
-    def _receipt(self, command: Command) -> Any:
-        return self._credits.submit(command)

@@ -15,8 +15,7 @@ from time import perf_counter
 from typing import Any
 
 import pytest
-from sqlalchemy import create_engine, make_url, text
-from sqlalchemy.pool import NullPool
+from sqlalchemy import make_url
 
 import farthing
 from farthing import Credits
@@ -24,7 +23,7 @@ from farthing.catalog import parse
 from farthing.errors import InvalidField, InvalidKey, Unavailable, UnknownCreditType
 from farthing.ledger.verifying import verify
 from farthing.replay import Measure, Rejected, Replay, Usage
-from tests.databases import Databases
+from tests.databases import Databases, shut
 
 CATALOG = """
 [credit_types.tokens]
@@ -300,16 +299,6 @@ def test_a_database_that_goes_away_stops_the_run_and_the_next_one_finishes_it(
             assert (tally.replayed, tally.deducted) == (stopped.tally.deducted, rows - stopped.tally.deducted)
             assert credits.balance("ada", "tokens").posted == 0
             assert verify(credits.database).faults == []
-
-
-def shut(url: str, *, allow: bool) -> None:
-    """Lets nobody into the database any more and ends who is there, or opens it again."""
-    name = make_url(url).database
-    engine = create_engine(make_url(url).set(database="postgres"), isolation_level="AUTOCOMMIT", poolclass=NullPool)
-    with engine.connect() as connection:
-        connection.execute(text(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS {str(allow).lower()}'))
-        if not allow:
-            connection.execute(text(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'"))
 
 
 def test_an_interrupted_run_says_what_it_did_and_the_next_one_finishes_it(

@@ -1,25 +1,29 @@
-"""What several commands take: their arguments and options, and words that become times and JSON."""
+"""What several commands take: their arguments and options."""
 
 from __future__ import annotations
 
-import json
-from datetime import datetime
-from typing import Annotated, Any, cast
+from pathlib import Path
+from typing import Annotated, NamedTuple
 
 import typer
-
-from farthing.errors import InvalidField
 
 AsJson = Annotated[
     bool, typer.Option("--json", help="Answer with one JSON document on stdout; an error is JSON on stderr.")
 ]
-Account = Annotated[str, typer.Argument(metavar="ACCOUNT", help="Who holds the credits: your own id for them.")]
-CreditType = Annotated[str, typer.Argument(metavar="TYPE", help="Credit type, by its name in the catalog.")]
+_ACCOUNT = typer.Argument(metavar="ACCOUNT", help="Who holds the credits: your own id for them.")
+_TYPE = typer.Argument(metavar="TYPE", help="Credit type, by its name in the catalog.")
+_AMOUNT = typer.Argument(metavar="AMOUNT", help="Credits, more than zero, such as 5 or 5.25.")
+Account = Annotated[str, _ACCOUNT]
+CreditType = Annotated[str, _TYPE]
+Amount = Annotated[str, _AMOUNT]
+MaybeAccount = Annotated[str | None, _ACCOUNT]
+MaybeType = Annotated[str | None, _TYPE]
+MaybeAmount = Annotated[str | None, _AMOUNT]
 AnyType = Annotated[str | None, typer.Argument(metavar="TYPE", help="Only this credit type; left out: all.")]
-Amount = Annotated[str, typer.Argument(metavar="AMOUNT", help="Credits, more than zero, such as 5 or 5.25.")]
-Key = Annotated[
-    str,
+MaybeKey = Annotated[
+    str | None,
     typer.Option(
+        "--key",
         metavar="KEY",
         help="Your own name for this one wish, such as an order or job number. Saying it again with the same key "
         "changes nothing more, so a retry is safe. Farthing never makes one up: it could not know a retry from a wish.",
@@ -32,41 +36,72 @@ OccurredAt = Annotated[
     str | None, typer.Option(metavar="TIME", help="When it happened, with a time zone: 2026-01-31T12:00Z. Only kept.")
 ]
 
+Csv = Annotated[
+    str | None,
+    typer.Option(
+        metavar="FILE",
+        help="Instead of one: a row for each of many, with a header, in UTF-8; - is stdin. Options then say what a row "
+        "leaves out.",
+    ),
+]
+RowsType = Annotated[
+    str | None, typer.Option("--type", metavar="TYPE", help="With --csv: the credit type of rows that name none.")
+]
+KeyPrefix = Annotated[
+    str | None,
+    typer.Option(
+        help="With --csv, for a file without keys that will never change: a row's key is this and the row's number."
+    ),
+]
+Delimiter = Annotated[
+    str | None, typer.Option(metavar="CHARACTER", help="With --csv: what separates the cells, such as ; or tab.")
+]
+Rejects = Annotated[
+    Path | None,
+    typer.Option(
+        "--refused", metavar="CSV", help="With --csv: write every row that was not done here, and why, to correct."
+    ),
+]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="With --csv: check every row and change nothing.")]
 
-def instant(option: str, said: str | None) -> datetime | None:
-    """The time that an option says.
+
+class Feed(NamedTuple):
+    """What the options say of a CSV file; `csv` None: there is none."""
+
+    csv: str | None
+    credit_type: str | None
+    key_prefix: str | None
+    delimiter: str | None
+    refused: Path | None
+    dry_run: bool
+
+
+class One(NamedTuple):
+    """What stands on the command line of a single grant or deduction."""
+
+    account: str
+    credit_type: str
+    amount: str
+    key: str
+
+
+def one(feed: Feed, account: str | None, credit_type: str | None, amount: str | None, key: str | None) -> One | None:
+    """The single grant or deduction that is asked for; None: those of the file.
 
     Raises:
-        InvalidField: not a time, or one without a zone, which could mean any.
+        BadParameter: neither is said whole, or something of both.
     """
-    if said is None:
+    if feed.csv is not None:
+        if (account, credit_type, amount, key) != (None, None, None, None):
+            raise typer.BadParameter("With --csv, the rows say ACCOUNT, TYPE, AMOUNT and key. Leave them out.")
         return None
-    try:
-        at = datetime.fromisoformat(said)
-    except ValueError:
-        raise InvalidField(
-            f"{option} is {said!r}, not a time. Nothing was changed. Write it like 2026-01-31T12:00Z.", field=option
-        ) from None
-    if at.tzinfo is None:
-        raise InvalidField(
-            f"{option} is {said!r}, which has no time zone. Nothing was changed. Write it like {at:%Y-%m-%dT%H:%M}Z.",
-            field=option,
-        )
-    return at
+    if any(feed):
+        raise typer.BadParameter("--type, --key-prefix, --delimiter, --refused and --dry-run go with --csv.")
+    if account is None or credit_type is None or amount is None or key is None:
+        raise typer.BadParameter("Give ACCOUNT, TYPE, AMOUNT and --key; or --csv FILE for many.")
+    return One(account, credit_type, amount, key)
 
 
-def json_object(said: str | None) -> dict[str, Any] | None:
-    """What --metadata says.
-
-    Raises:
-        InvalidField: not a JSON object.
-    """
-    if said is None:
-        return None
-    try:
-        value = json.loads(said)
-    except (ValueError, RecursionError) as error:
-        raise InvalidField(f"--metadata is not JSON: {error}. Nothing was changed.", field="metadata") from None
-    if not isinstance(value, dict):
-        raise InvalidField("--metadata is not a JSON object {…}. Nothing was changed.", field="metadata")
-    return cast(dict[str, Any], value)
+def option_of(argument: str) -> str:
+    """How the option is written that says this argument."""
+    return f"--{argument.replace('_', '-')}"

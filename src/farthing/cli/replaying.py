@@ -2,27 +2,22 @@
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
-from time import perf_counter
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from farthing.amounts import exact, text
-from farthing.cli import output
+from farthing.cli import feeding, output
 from farthing.cli.arguments import AsJson
 from farthing.cli.starting import opened
 from farthing.errors import InvalidAmount, InvalidField
 
 if TYPE_CHECKING:
-    from farthing.replay import Measure, Rejected, Replay
+    from farthing.replay import Measure, Replay
 
-_SHOWN = 5  # rejected rows told on stderr where no report is asked for
 COUNTS = {
-    "rows": "rows",
     "deducted": "deducted",
     "replayed": "recorded before, nothing changed",
     "refused": "refused",
@@ -69,7 +64,7 @@ def replay(
 
     Ends with 1 where a row was refused or could not be read.
     """
-    from farthing.replay import Replay, Usage
+    from farthing.replay import Rejected, Replay, Usage
 
     if (account is None) == (accounts is None):
         raise InvalidField("Give either --account or --accounts. Nothing was changed.", field="account")
@@ -78,14 +73,12 @@ def replay(
     )
     with opened() as credits:
         run = Replay(credits, file, usage, key_prefix=key_prefix, parallel=parallel)
-        with _report(refused, file) as reject:
-            finished, started = False, perf_counter()
-            try:
-                with output.progress("Replaying", unit="bytes", quiet=as_json) as told:
-                    run.run(reject=reject, progress=told)
-                finished = True
-            finally:
-                _summary(run, file, as_json, finished=finished, seconds=perf_counter() - started)
+        summary = partial(_summary, run, file, as_json)
+        with (
+            feeding.report(refused, file, Rejected._fields) as reject,
+            feeding.progress("Replaying", quiet=as_json, summary=summary) as told,
+        ):
+            run.run(reject=reject, progress=told)
     if run.tally.refused or run.tally.unreadable:
         raise typer.Exit(output.REFUSED)
 
@@ -106,59 +99,20 @@ def _measure(said: str) -> Measure:
     return Measure(column, number)
 
 
-@contextmanager
-def _report(path: Path | None, source: Path) -> Generator[Callable[[Rejected], None]]:
-    """Where rejected rows are told: in a CSV file, or the first few on stderr."""
-    if path is None:
-        yield _tell_first()
-        return
-    if path.exists() and path.samefile(source):
-        raise InvalidField("--refused names the file that is replayed. Nothing was changed.", field="refused")
-    from farthing.replay import Rejected
-
-    try:
-        file = path.open("w", encoding="utf-8", errors="backslashreplace", newline="")
-    except OSError as error:
-        raise InvalidField(
-            f"{path} cannot be written: {error.strerror}. Nothing was changed.", field="refused"
-        ) from None
-    with file:
-        rows = csv.writer(file)
-        rows.writerow(Rejected._fields)
-        yield lambda rejected: rows.writerow([output.words(value) for value in rejected])
-
-
-def _tell_first() -> Callable[[Rejected], None]:
-    left = iter(range(_SHOWN, -1, -1))
-
-    def tell(rejected: Rejected) -> None:
-        match next(left, None):
-            case None:
-                return
-            case 0:
-                output.note("… and more: --refused FILE lists them all.")
-            case _:
-                output.note(f"row {rejected.row} (line {rejected.line}): {rejected.message}")
-
-    return tell
-
-
-def _summary(run: Replay, file: Path, as_json: bool, *, finished: bool, seconds: float) -> None:
+def _summary(run: Replay, file: Path, as_json: bool, finished: bool, seconds: float) -> None:
     tally = run.tally
-    rate = round(tally.rows / seconds) if seconds else 0
     if as_json:
         counts = {name: getattr(tally, name) for name in COUNTS}
         output.document(
             {
-                "file": str(file), "finished": finished, **counts, "credits": text(run.credits),
-                "key_prefix": run.key_prefix, "seconds": round(seconds, 3), "rows_per_second": rate,
+                "file": str(file), "finished": finished, "rows": tally.rows, **counts, "credits": text(run.credits),
+                "key_prefix": run.key_prefix, "seconds": round(seconds, 3),
+                "rows_per_second": feeding.rate(tally.rows, seconds),
             }
         )  # fmt: skip
         return
-    output.say(f"{tally.rows:,} rows in {seconds:.1f} s, {rate:,} a second; keys {run.key_prefix}1 and on.")
-    for name, what in COUNTS.items():
-        if name != "rows" and getattr(tally, name):
-            output.say(f"{getattr(tally, name):>11,} {what}")
+    output.say(f"{feeding.speed(tally.rows, seconds)}; keys {run.key_prefix}1 and on.")
+    feeding.say_counts(tally, COUNTS)
     output.say(f"{text(run.credits)} {run.credit_type} were deducted.")
     if not finished:
-        output.say("Not finished. What is counted here is recorded; the same command goes on from there.")
+        output.say(feeding.UNFINISHED)

@@ -2,28 +2,35 @@
 
 from __future__ import annotations
 
-import re
 from typing import Annotated, Any
 
 import typer
 
-from farthing.amounts import Money, minor_units, text
-from farthing.cli import output
+from farthing.amounts import text
+from farthing.cli import bulk, output
 from farthing.cli.arguments import (
     Account,
     Actor,
-    Amount,
     AsJson,
-    CreditType,
-    Key,
+    Csv,
+    Delimiter,
+    DryRun,
+    Feed,
+    KeyPrefix,
+    MaybeAccount,
+    MaybeAmount,
+    MaybeKey,
+    MaybeType,
     Metadata,
     OccurredAt,
     Reason,
-    instant,
-    json_object,
+    Rejects,
+    RowsType,
+    one,
+    option_of,
 )
 from farthing.cli.starting import opened
-from farthing.errors import InvalidField
+from farthing.texts import arguments
 
 SOURCES = "gift, plan, purchase, bonus, promo or adjustment"
 
@@ -49,10 +56,10 @@ def open_account(
 
 
 def grant(
-    account: Account,
-    credit_type: CreditType,
-    amount: Amount,
-    key: Key,
+    account: MaybeAccount = None,
+    credit_type: MaybeType = None,
+    amount: MaybeAmount = None,
+    key: MaybeKey = None,
     source: Annotated[str, typer.Option(help=f"Why the credits exist: {SOURCES}.")] = "adjustment",
     expires: Annotated[
         str | None,
@@ -62,7 +69,7 @@ def grant(
         str | None, typer.Option(metavar="TIME", help="When they begin to count; until then they are pending.")
     ] = None,
     priority: Annotated[
-        int | None, typer.Option(help="Lots with a smaller number burn first.", show_default="100")
+        str | None, typer.Option(metavar="NUMBER", help="Lots with a smaller one burn first.", show_default="100")
     ] = None,
     cost: Annotated[
         str | None,
@@ -73,49 +80,60 @@ def grant(
     actor: Actor = None,
     metadata: Metadata = None,
     occurred_at: OccurredAt = None,
+    csv: Csv = None,
+    rows_type: RowsType = None,
+    key_prefix: KeyPrefix = None,
+    delimiter: Delimiter = None,
+    refused: Rejects = None,
+    dry_run: DryRun = False,
     as_json: AsJson = False,
 ) -> None:
-    """Give credits: a new lot. An account that does not exist yet is made."""
-
-    if (cost is None) != (currency is None):
-        raise InvalidField("--cost and --currency go together. Nothing was changed.", field="cost")
-    said: dict[str, Any] = {
-        "expires": _expires(expires),
-        "priority": priority,
-        "cost": None
-        if cost is None or currency is None
-        else Money(minor_units(cost, currency, name="--cost"), currency),
-    }
+    """Give credits: a new lot. An account that does not exist yet is made. With --csv, a lot for each row."""
+    said = {
+        "source": source, "expires": expires, "effective_at": effective_at, "priority": priority, "cost": cost,
+        "currency": currency, "reason": reason, "actor": actor, "metadata": metadata, "occurred_at": occurred_at,
+    }  # fmt: skip
+    feed = Feed(csv, rows_type, key_prefix, delimiter, refused, dry_run)
+    single = one(feed, account, credit_type, amount, key)
+    if single is None:
+        bulk.carry_out("grant", feed, said, as_json)
+        return
+    given = arguments(said, named=option_of)
     with opened() as credits:
-        receipt = credits.grant(
-            account, credit_type, amount,
-            key=key, source=source, effective_at=instant("--effective-at", effective_at),
-            reason=reason, actor=actor, metadata=json_object(metadata),
-            occurred_at=instant("--occurred-at", occurred_at),
-            **{name: value for name, value in said.items() if value is not None},
-        )  # fmt: skip
+        receipt = credits.grant(*single[:3], key=single.key, **given)
     _tell(receipt, as_json, "granted {} to")
 
 
 def deduct(
-    account: Account,
-    credit_type: CreditType,
-    amount: Amount,
-    key: Key,
+    account: MaybeAccount = None,
+    credit_type: MaybeType = None,
+    amount: MaybeAmount = None,
+    key: MaybeKey = None,
     operation: Annotated[str | None, typer.Option(help="What the credits were used for, such as render.")] = None,
     reason: Reason = None,
     actor: Actor = None,
     metadata: Metadata = None,
     occurred_at: OccurredAt = None,
+    csv: Csv = None,
+    rows_type: RowsType = None,
+    key_prefix: KeyPrefix = None,
+    delimiter: Delimiter = None,
+    refused: Rejects = None,
+    dry_run: DryRun = False,
     as_json: AsJson = False,
 ) -> None:
-    """Use credits up, all or nothing, from the account's lots in burn order."""
+    """Use credits up, all or nothing, from the account's lots in burn order. With --csv, a deduction for each row."""
+    said = {
+        "operation": operation, "reason": reason, "actor": actor, "metadata": metadata, "occurred_at": occurred_at,
+    }  # fmt: skip
+    feed = Feed(csv, rows_type, key_prefix, delimiter, refused, dry_run)
+    single = one(feed, account, credit_type, amount, key)
+    if single is None:
+        bulk.carry_out("deduct", feed, said, as_json)
+        return
+    given = arguments(said, named=option_of)
     with opened() as credits:
-        receipt = credits.deduct(
-            account, credit_type, amount,
-            key=key, operation=operation, reason=reason, actor=actor, metadata=json_object(metadata),
-            occurred_at=instant("--occurred-at", occurred_at),
-        )  # fmt: skip
+        receipt = credits.deduct(*single[:3], key=single.key, **given)
     _tell(receipt, as_json, "deducted {} from")
 
 
@@ -127,10 +145,6 @@ def expire(as_json: AsJson = False) -> None:
         output.document({"entries": written})
     else:
         output.say(f"{written} entries written." if written else "Nothing was due.")
-
-
-def _expires(said: str | None) -> Any:
-    return instant("--expires", said) if said and re.match(r"\d{4}-", said) else said
 
 
 def _tell(receipt: Any, as_json: bool, done: str) -> None:

@@ -80,9 +80,18 @@ class _Page(NamedTuple):
     drafts: list[Draft]
 
 
-def decide(session: Session, commands: Sequence[Command], now: datetime, *, wait: bool) -> list[Answer]:
+def decide(
+    session: Session,
+    commands: Sequence[Command],
+    now: datetime,
+    *,
+    wait: bool,
+    accept: Callable[[Sequence[Answer]], None] = lambda answers: None,
+) -> list[Answer]:
     """Locks, reads, decides and writes `commands`, each seeing those before it.
 
+    Args:
+        accept: sees the answers before anything is written; what it raises leaves everything as it was.
     Returns:
         For each command its outcome, its refusal, or None where somebody else holds its wallet and `wait` is off.
     """
@@ -114,6 +123,7 @@ def decide(session: Session, commands: Sequence[Command], now: datetime, *, wait
         if wanted:
             whole |= wanted
             continue
+        accept(answers)
         sql.add_accounts(session, [one for one in page.accounts.values() if one.account not in accounts])
         made = {(one.account, one.key) for one in commands if one.wallet in missing}
         _guard_new(session, made - acted.keys(), [account for account, _ in missing], accounts)

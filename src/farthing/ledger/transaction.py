@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import TypeVar
 
@@ -12,6 +12,7 @@ from farthing.errors import KeyReused
 from farthing.ledger.accounts import Accounts
 from farthing.ledger.beat import Command, Outcome, decide
 from farthing.ledger.commands import give_gift, new_account
+from farthing.ledger.posting import Call, commands, few_enough, require_all
 from farthing.ledger.verbs import Verbs, receipt
 from farthing.ledger.writer import Clock
 from farthing.store import sql
@@ -44,6 +45,15 @@ class Tx(Verbs, Accounts):
                 with suppress(KeyReused):  # a guest who became this account had it (tests/stories/test_moving.py)
                     self._receipt(give_gift(self.catalog, account, gift))
         return sql.read_accounts(self.session, [account])[account]
+
+    def post(self, calls: Sequence[Call]) -> list[Receipt]:
+        """All of `calls`, or with the first refusal none: see `Credits.post`. The transaction goes on either way."""
+        return self.carry_out(commands(self.catalog, few_enough(calls)))
+
+    def carry_out(self, made: Sequence[Command]) -> list[Receipt]:
+        """All of these commands or none, their wallets locked together in byte order."""
+        answers = decide(self.session, made, self.clock(), wait=True, accept=require_all) if made else []
+        return [receipt(one, answer) for one, answer in zip(made, answers, strict=True) if isinstance(answer, Outcome)]
 
     def _within(self, work: Callable[[Tx], T]) -> T:
         return work(self)
