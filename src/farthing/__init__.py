@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from farthing.amounts import Money
-from farthing.awaiting import AsyncCredits
+from farthing.awaiting import AsyncCredits, AsyncTx
 from farthing.catalog import Catalog
 from farthing.catalog import load as load_catalog
 from farthing.credits import Credits
-from farthing.errors import FarthingError, InsufficientCredits, Refused
+from farthing.errors import FarthingError, InsufficientCredits, Refused, TransactionLost
 from farthing.ledger.commands import DEFAULT, NEVER
+from farthing.ledger.hosting import Hosted
 from farthing.ledger.transaction import Tx
 from farthing.opening import migrate, open, open_async
 from farthing.views import Balance, Check, Line, LotView, Page, Receipt
@@ -17,11 +18,13 @@ __all__ = [
     "DEFAULT",
     "NEVER",
     "AsyncCredits",
+    "AsyncTx",
     "Balance",
     "Catalog",
     "Check",
     "Credits",
     "FarthingError",
+    "Hosted",
     "InsufficientCredits",
     "Line",
     "LotView",
@@ -29,6 +32,7 @@ __all__ = [
     "Page",
     "Receipt",
     "Refused",
+    "TransactionLost",
     "Tx",
     "load_catalog",
     "migrate",

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
+from farthing.amounts import Amount
 from farthing.catalog import Catalog
 from farthing.core import checks
+from farthing.errors import InvalidField
+from farthing.ledger import reading
 from farthing.ledger.beat import Command, Outcome, decide
 from farthing.ledger.commands import give_gift, new_account
 from farthing.ledger.verbs import Verbs, receipt
@@ -11,7 +16,7 @@ from farthing.ledger.writer import Clock
 from farthing.store import sql
 from farthing.store.database import Session
 from farthing.store.sql import Account
-from farthing.views import Receipt
+from farthing.views import Balance, Check, Receipt
 
 
 class Tx(Verbs):
@@ -35,6 +40,32 @@ class Tx(Verbs):
             for gift in self.catalog.gifts:
                 self._receipt(give_gift(self.catalog, account, gift))
         return sql.read_accounts(self.session, [account])[account]
+
+    def lock(self, accounts: Iterable[str]) -> None:
+        """Locks the wallets these accounts have, of all credit types, in one order that everybody keeps.
+
+        Before the first of several verbs: two transactions that take the same wallets in opposite orders stop each
+        other. Wallets that are only made later cannot be locked. Where a transaction that writes is alone, as on
+        SQLite, it has nothing to do.
+        """
+        if isinstance(accounts, str):
+            raise InvalidField(f"lock takes a list of accounts: [{accounts!r}]. Nothing was changed.", field="lock")
+        ids = sorted({checks.account_id(account) for account in accounts})
+        codes = sorted(self.catalog.credit_types)
+        sql.lock_wallets(self.session, [(account, code) for account in ids for code in codes], wait=True)
+
+    def balance(self, account: str, credit_type: str) -> Balance:
+        """As `Credits.balance`, with what this transaction did; it stays true until the transaction ends."""
+        kind = self.catalog.credit_type(credit_type)
+        sql.lock_wallets(self.session, [(checks.account_id(account), kind.code)], wait=True)
+        [book] = reading.books(self.session, account, [kind], self._clock())
+        return reading.balance(book)
+
+    def check(self, account: str, credit_type: str, amount: Amount) -> Check:
+        """As `Credits.check`, with what this transaction did; it stays true until the transaction ends."""
+        kind = self.catalog.credit_type(credit_type)
+        sql.lock_wallets(self.session, [(checks.account_id(account), kind.code)], wait=True)
+        return reading.check(self.session, account, kind, amount, self._clock())
 
     def _receipt(self, command: Command) -> Receipt:
         [answer] = decide(self.session, [command], self._clock(), wait=True)
