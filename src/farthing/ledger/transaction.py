@@ -51,8 +51,9 @@ class Tx(Verbs):
         if isinstance(accounts, str):
             raise InvalidField(f"lock takes a list of accounts: [{accounts!r}]. Nothing was changed.", field="lock")
         ids = sorted({checks.account_id(account) for account in accounts})
-        codes = sorted(self.catalog.credit_types)
-        sql.lock_wallets(self.session, [(account, code) for account in ids for code in codes], wait=True)
+        wallets = [(account, code) for account in ids for code in sorted(self.catalog.credit_types)]
+        if wallets:
+            sql.lock_wallets(self.session, wallets, wait=True)
 
     def balance(self, account: str, credit_type: str) -> Balance:
         """As `Credits.balance`, with what this transaction did; it stays true until the transaction ends."""
