@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any, NamedTuple
 from uuid import uuid4
 
@@ -104,9 +104,9 @@ def awaiting(block: Any, loop: asyncio.AbstractEventLoop | None = None) -> Itera
 
 
 @contextmanager
-def django_alias(url: str, **options: Any) -> Iterator[str]:
-    """Django's name for the database."""
-    parsed, alias = make_url(url), uuid4().hex
+def django_alias(url: str, alias: str | None = None, **options: Any) -> Iterator[str]:
+    """Django's name for the database: this one, or one that nothing else has."""
+    parsed, alias = make_url(url), alias or uuid4().hex
     kind = "sqlite3" if parsed.get_backend_name() == "sqlite" else "postgresql"
     said = {
         "ENGINE": f"django.db.backends.{kind}", "NAME": parsed.database, "OPTIONS": options,
@@ -115,17 +115,25 @@ def django_alias(url: str, **options: Any) -> Iterator[str]:
     }  # fmt: skip
     configured = {name: value for name, value in said.items() if value is not None}
     handler: Any = django.db.connections
+    before = handler.settings.get(alias)
     handler.settings[alias] = handler.configure_settings({"default": configured})["default"]
     try:
         yield alias
     finally:
         handler[alias].close()
-        del handler[alias], handler.settings[alias]
+        del handler[alias]
+        handler.settings[alias] = before
+
+
+def atomic(alias: str) -> AbstractContextManager[None]:
+    """Django's own; it does not say that it is a context manager."""
+    block: Any = django.db.transaction.atomic(using=alias)
+    return block
 
 
 @contextmanager
 def django_connection(credits: Credits, url: str, **options: Any) -> Iterator[Open]:
-    with django_alias(url, **options) as alias, django.db.transaction.atomic(using=alias):
+    with django_alias(url, **options) as alias, atomic(alias):
         connection: Any = django.db.connections[alias]
         yield Open(credits.on(connection), lambda statement: connection.cursor().execute(statement))
 

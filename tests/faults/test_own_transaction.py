@@ -13,8 +13,10 @@ import django.db.transaction
 import psycopg
 import pytest
 import sqlalchemy as sa
+from psycopg.rows import dict_row
 from psycopg.types.datetime import TimestamptzLoader
 from psycopg.types.string import TextLoader
+from sqlalchemy import event, exc
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import NullPool
@@ -29,9 +31,10 @@ from farthing.errors import (
     NotFound,
     NotMigrated,
     NoTransaction,
+    ScaleChanged,
     UnknownConnection,
 )
-from tests.hosts import django_alias, django_connection, driver_url, engine
+from tests.hosts import atomic, django_alias, django_connection, driver_url, engine
 from tests.kit import Clock, proved, shop
 from tests.stories.test_own_transaction import begin_for_real, until_waiting
 
@@ -62,8 +65,8 @@ def on_postgresql(postgresql, clock: Clock) -> Iterator[tuple[str, Credits]]:
 
 def beginning(host: sa.Engine, how: str) -> sa.Engine:
     """An engine whose driver leaves BEGIN to it."""
-    sa.event.listen(host, "connect", lambda connection, _: setattr(connection, "isolation_level", None))
-    sa.event.listen(host, "begin", lambda connection: connection.exec_driver_sql(how))
+    event.listen(host, "connect", lambda connection, _: setattr(connection, "isolation_level", None))
+    event.listen(host, "begin", lambda connection: connection.exec_driver_sql(how))
     return host
 
 
@@ -272,7 +275,7 @@ def test_a_lock_is_waited_for_as_long_as_the_application_says(on_postgresql: tup
 def test_a_transaction_that_failed_before_is_told_from_one_that_is_refused(on_postgresql: tuple[str, Credits]):
     url, credits = on_postgresql
     with engine(url).connect() as connection:
-        with pytest.raises(sa.exc.ProgrammingError):
+        with pytest.raises(exc.ProgrammingError):
             connection.exec_driver_sql("SELECT nothing_like_that")
         with pytest.raises(TransactionLost, match="failed before"):
             credits.on(connection)
@@ -305,7 +308,7 @@ def test_neither_changes_how_the_other_reads_values(on_postgresql: tuple[str, Cr
         driver: Any = connection.connection.driver_connection
         for kind in ("timestamptz", "jsonb", "int8", "text", "bytea"):
             driver.adapters.register_loader(kind, Bang)
-        driver.row_factory = psycopg.rows.dict_row
+        driver.row_factory = dict_row
         driver.cursor_factory = psycopg.ClientCursor
         connection.exec_driver_sql("SET TIME ZONE 'Asia/Tokyo'")
         tx = credits.on(connection)
@@ -437,7 +440,7 @@ def test_django_outside_of_atomic_is_refused(credits: Credits, database_url: str
         connection.cursor().execute("SELECT 1")
         with pytest.raises(NoTransaction, match="atomic"):
             credits.on(connection)
-        with django.db.transaction.atomic(using=alias):
+        with atomic(alias):
             tx = credits.on(connection)
             django.db.transaction.set_rollback(True, using=alias)
             with pytest.raises(django.db.transaction.TransactionManagementError):
@@ -511,7 +514,7 @@ def test_a_type_counted_otherwise_in_the_applications_database_is_refused_there(
         with proved(ours, clock) as credits:
             credits.grant("ada", "images", 1, key="g", source="gift")
             credits.deduct("ada", "images", 1, key="d")
-            with engine(theirs).connect() as connection, pytest.raises(farthing.errors.ScaleChanged):
+            with engine(theirs).connect() as connection, pytest.raises(ScaleChanged):
                 credits.on(connection).deduct("ada", "images", 1, key="d")
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from sqlalchemy import event
 
 from farthing import Credits, Hosted, InsufficientCredits, Tx
 from farthing.awaiting import AsyncTx
@@ -154,7 +155,7 @@ def test_the_connection_keeps_its_settings_and_stays_open(credits: Credits, data
         with pytest.raises(InsufficientCredits):
             credits.on(connection).deduct("ada", "images", 30, key="render:2")
         assert settings(connection) == before
-        assert connection.get_transaction().is_active and not connection.closed
+        assert connection.in_transaction() and not connection.closed
         connection.commit()
         assert settings(connection) == before
     assert credits.balance("ada", "images").posted == 7
@@ -180,12 +181,13 @@ def test_no_statement_of_ours_ends_or_begins_a_transaction(sqlite, clock: Clock)
     with sqlite.migrated() as url, proved(url, clock) as credits, engine(url).connect() as connection:
         connection.exec_driver_sql("BEGIN")
         said: list[str] = []
-        connection.connection.driver_connection.set_trace_callback(said.append)
+        driver: Any = connection.connection.driver_connection
+        driver.set_trace_callback(said.append)
         tx = credits.on(connection)
         tx.grant("ada", "images", 3, key="g", source="gift")
         with pytest.raises(InsufficientCredits):
             tx.deduct("ada", "images", 30, key="render:1")
-        connection.connection.driver_connection.set_trace_callback(None)
+        driver.set_trace_callback(None)
         connection.commit()
     words = [statement.split()[0] for statement in said]
     around = [statement for statement in said if statement.split()[0] not in ("SELECT", "INSERT", "UPDATE", "--")]
@@ -227,11 +229,11 @@ def test_a_savepoint_of_the_applications_undoes_what_was_done_inside_it(credits:
 def begin_for_real(host: sa.Engine) -> None:
     """As docs/embed.md says: the driver's own BEGIN is off, the engine says it."""
 
-    @sa.event.listens_for(host, "connect")
+    @event.listens_for(host, "connect")
     def leave_begin_to_us(connection: Any, _record: Any) -> None:
         connection.isolation_level = None
 
-    @sa.event.listens_for(host, "begin")
+    @event.listens_for(host, "begin")
     def begin(connection: sa.Connection) -> None:
         connection.exec_driver_sql("BEGIN IMMEDIATE")
 
