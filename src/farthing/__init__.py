@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from farthing.amounts import Money
-from farthing.awaiting import AsyncCredits, AsyncHeld
+from farthing.awaiting import AsyncCredits, AsyncHeld, AsyncTx
 from farthing.catalog import Catalog
 from farthing.catalog import load as load_catalog
 from farthing.credits import Credits
-from farthing.errors import FarthingError, InsufficientCredits, Refused
+from farthing.errors import FarthingError, InsufficientCredits, Refused, TransactionLost
 from farthing.ledger.commands import DEFAULT, NEVER
+from farthing.ledger.hosting import Hosted
 from farthing.ledger.posting import Call, call
 from farthing.ledger.transaction import Tx
 from farthing.ledger.verbs import Held
@@ -20,6 +21,7 @@ __all__ = [
     "NEVER",
     "AsyncCredits",
     "AsyncHeld",
+    "AsyncTx",
     "Balance",
     "Call",
     "Catalog",
@@ -28,6 +30,7 @@ __all__ = [
     "FarthingError",
     "Held",
     "HoldView",
+    "Hosted",
     "InsufficientCredits",
     "Line",
     "LotView",
@@ -35,6 +38,7 @@ __all__ = [
     "Page",
     "Receipt",
     "Refused",
+    "TransactionLost",
     "Tx",
     "call",
     "load_catalog",

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Generator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Generator, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
 from functools import wraps
 from typing import Any, Concatenate, ParamSpec, TypeVar, cast
 
 from farthing.amounts import Amount
 from farthing.credits import Credits
-from farthing.errors import FarthingError
+from farthing.errors import FarthingError, UnknownConnection
 from farthing.ledger.beat import Command
 from farthing.ledger.commands import Expires
-from farthing.ledger.verbs import Verbs, receipt
+from farthing.ledger.transaction import Tx
+from farthing.ledger.verbs import Held, Verbs, receipt
 from farthing.ledger.verbs.holding import hold_id, note_unreleased
 from farthing.views import Receipt
 
@@ -44,8 +47,8 @@ class AsyncHeld:
 
     receipt: Receipt
 
-    def __init__(self, credits: AsyncCredits, arriving: Coroutine[Any, Any, Receipt]) -> None:
-        self._credits = credits
+    def __init__(self, verbs: AsyncCredits | AsyncTx, arriving: Awaitable[Receipt]) -> None:
+        self._verbs = verbs
         self._arriving = arriving
         self.ended: Receipt | None = None
 
@@ -68,17 +71,17 @@ class AsyncHeld:
 
     async def capture(self, amount: Amount | None = None, *, operation: str | None = None) -> Receipt:
         """As `Credits.capture`."""
-        self.ended = await self._credits.capture(self.receipt.account, self.id, amount, operation=operation)
+        self.ended = await self._verbs.capture(self.receipt.account, self.id, amount, operation=operation)
         return self.ended
 
     async def release(self) -> Receipt:
         """As `Credits.release`."""
-        self.ended = await self._credits.release(self.receipt.account, self.id)
+        self.ended = await self._verbs.release(self.receipt.account, self.id)
         return self.ended
 
     async def extend(self, expires: Expires, *, key: str) -> Receipt:
         """As `Credits.extend`."""
-        return await self._credits.extend(self.receipt.account, self.id, expires, key=key)
+        return await self._verbs.extend(self.receipt.account, self.id, expires, key=key)
 
     async def __aenter__(self) -> AsyncHeld:
         return await self
@@ -116,6 +119,50 @@ def _in_thread(
         return await asyncio.to_thread(method, self.credits, *args, **kwargs)
 
     return wraps(method)(call)
+
+
+def _on_tx(
+    verb: Callable[Concatenate[Any, P], T],
+) -> Callable[Concatenate[AsyncTx, P], Coroutine[Any, Any, T]]:
+    async def call(self: AsyncTx, *args: P.args, **kwargs: P.kwargs) -> T:
+        return await self.do(lambda tx: getattr(tx, verb.__name__)(*args, **kwargs))
+
+    return wraps(verb)(call)
+
+
+def _held_on_tx(verb: Callable[Concatenate[Any, P], Held]) -> Callable[Concatenate[AsyncTx, P], AsyncHeld]:
+    def call(self: AsyncTx, *args: P.args, **kwargs: P.kwargs) -> AsyncHeld:
+        return AsyncHeld(self, self.do(lambda tx: tx.hold(*args, **kwargs).receipt))
+
+    return wraps(verb)(call)
+
+
+class AsyncTx:
+    """As `Tx`, with verbs that are awaited. Made by `AsyncCredits.begin` and `AsyncCredits.on`."""
+
+    def __init__(self, do: Callable[[Callable[[Tx], Any]], Awaitable[Any]]) -> None:
+        """`do` carries out what needs the transaction, where it may wait without awaiting."""
+        self.do = do
+
+    grant = _on_tx(Tx.grant)
+    deduct = _on_tx(Tx.deduct)
+    reverse = _on_tx(Tx.reverse)
+    hold = _held_on_tx(Tx.hold)
+    capture = _on_tx(Tx.capture)
+    release = _on_tx(Tx.release)
+    extend = _on_tx(Tx.extend)
+    void = _on_tx(Tx.void)
+    clawback = _on_tx(Tx.clawback)
+    transfer = _on_tx(Tx.transfer)
+    post = _on_tx(Tx.post)
+    freeze = _on_tx(Tx.freeze)
+    unfreeze = _on_tx(Tx.unfreeze)
+    merge = _on_tx(Tx.merge)
+    erase = _on_tx(Tx.erase)
+    open_account = _on_tx(Tx.open_account)
+    lock = _on_tx(Tx.lock)
+    balance = _on_tx(Tx.balance)
+    check = _on_tx(Tx.check)
 
 
 class AsyncCredits:
@@ -159,6 +206,47 @@ class AsyncCredits:
     drawn_lots = _in_thread(Credits.drawn_lots)
     expire = _in_thread(Credits.expire)
     verify = _in_thread(Credits.verify)
+
+    @asynccontextmanager
+    async def begin(self, *, lock: Iterable[str] = ()) -> AsyncGenerator[AsyncTx]:
+        """As `Credits.begin`. The transaction has a thread of its own while the block runs."""
+        thread = ThreadPoolExecutor(1, thread_name_prefix="farthing-block")
+
+        def do(work: Callable[..., Any], *args: Any) -> Awaitable[Any]:
+            return asyncio.get_running_loop().run_in_executor(thread, work, *args)
+
+        block = self.credits.begin(lock=lock)
+        try:
+            with self.credits.alone():
+                tx = await do(block.__enter__)
+                yield AsyncTx(lambda work: do(work, tx))
+        except BaseException as error:  # also when nobody waits any more: what began has to end
+            await do(block.__exit__, type(error), error, error.__traceback__)
+            raise
+        else:
+            await do(block.__exit__, None, None, None)
+        finally:
+            thread.shutdown(wait=False)
+
+    def on(self, connection: Any) -> AsyncTx:
+        """As `Credits.on`, for SQLAlchemy's AsyncConnection and AsyncSession.
+
+        Raises:
+            UnknownConnection: a connection that is not awaited. What `Credits.on` raises is raised by the verbs.
+        """
+        if not hasattr(connection, "run_sync"):
+            raise UnknownConnection(
+                f"{type(connection).__name__} is not a connection that is awaited. Nothing was changed. Give "
+                "SQLAlchemy's AsyncConnection or AsyncSession, or use `farthing.open(…).on(…)`."
+            )
+
+        def do(work: Callable[[Tx], Any]) -> Awaitable[Any]:
+            def inside(plain: Any) -> Any:
+                return work(self.credits.on(plain))
+
+            return connection.run_sync(inside)
+
+        return AsyncTx(do)
 
     async def close(self) -> None:
         """As `Credits.close`."""

@@ -10,14 +10,15 @@ from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import Any, Literal, TypeVar, overload
 
-from farthing.amounts import Amount, to_credits, to_units
+from farthing.amounts import Amount
 from farthing.catalog import Catalog
-from farthing.core import burn, checks
-from farthing.errors import AccountFrozen, DatabaseBusy, FarthingError, InsufficientCredits, NestedWrite, NotFound
+from farthing.core import checks
+from farthing.errors import DatabaseBusy, FarthingError, NestedWrite, NotFound
 from farthing.jobs import EVERY_S, Jobs
 from farthing.ledger import reading
 from farthing.ledger.accounts import Accounts
 from farthing.ledger.beat import Command, Outcome, book_due
+from farthing.ledger.hosting import Hosted
 from farthing.ledger.posting import Call, commands, each_for_itself, few_enough
 from farthing.ledger.transaction import Tx
 from farthing.ledger.verbs import Verbs, receipt
@@ -30,6 +31,7 @@ from farthing.selling.inbox import Handled, InboxEvent, Received
 from farthing.selling.orders import OrderPage, OrderView
 from farthing.store import sql
 from farthing.store.database import Database, Retry, Session
+from farthing.store.hosts import Host, IsOpen
 from farthing.store.sql import Account
 from farthing.views import Balance, Check, HoldView, Line, LotView, Page, QuoteView, Receipt, quote_view
 
@@ -58,7 +60,7 @@ class Credits(Verbs, Accounts):
         self.providers = dict(providers or {})
         self.bad_signatures = Counter[str]()  # webhooks this process refused, by provider: for metrics
         self._writer = Writer(database, clock)
-        self._open_tx: ContextVar[bool] = ContextVar("farthing_open_tx", default=False)
+        self._open_tx: ContextVar[IsOpen] = ContextVar("farthing_open_tx", default=lambda: False)
 
     def close(self) -> None:
         """Finishes what is queued and closes all connections."""
@@ -72,25 +74,26 @@ class Credits(Verbs, Accounts):
         self.close()
 
     @contextmanager
-    def begin(self) -> Generator[Tx]:
+    def begin(self, *, lock: Iterable[str] = ()) -> Generator[Tx]:
         """Several verbs in one transaction: all of them, or with any error that leaves the block none.
 
-        A refusal may be caught inside the block; the block goes on. Wallets are locked in the order of the calls.
+        A refusal may be caught inside the block; the block goes on.
 
+        Args:
+            lock: accounts whose wallets are locked first, as `Tx.lock` does. Left out: in the order of the calls.
         Raises:
             DatabaseBusy: another transaction got in the way; nothing was changed, run the block again.
         """
-        self._forbid_nesting()
-        token = self._open_tx.set(True)
         try:
-            with self.database.writing() as session:
-                yield Tx(session, self.catalog, self.clock)
+            with self.alone(), self.database.writing() as session:
+                tx = Tx(session, self.catalog, self.clock)
+                tx.lock(lock)
+                yield tx
         except Retry as error:
             raise DatabaseBusy(
-                "Another transaction got in the way of this one. Nothing was changed. Run the whole block again."
+                "Another transaction got in the way of this one. Nothing was changed. Run the whole block again. "
+                'Blocks that lock their accounts first, `credits.begin(lock=["ada", "bob"])`, never stop each other.'
             ) from error
-        finally:
-            self._open_tx.reset(token)
 
     def run(self, work: Callable[[Tx], T]) -> T:
         """`work` in a transaction of its own, tried again when another one gets in the way: it may run several times.
@@ -98,10 +101,35 @@ class Credits(Verbs, Accounts):
         Raises:
             whatever `work` raises; then nothing was changed.
         """
-        self._forbid_nesting()
-        token = self._open_tx.set(True)
-        try:
+        with self.alone():
             return self.database.run(lambda session: work(Tx(session, self.catalog, self.clock)))
+
+    def on(self, connection: Any) -> Hosted:
+        """The verbs inside your own transaction: you commit or roll back, Farthing never does.
+
+        Each verb is in a SAVEPOINT, so a refusal leaves your transaction as it was. On SQLite your transaction has
+        the right to write from the first call on.
+
+        Args:
+            connection: a SQLAlchemy Connection or Session, or Django's connection inside `transaction.atomic()`, to a
+                database with Farthing's tables.
+        Raises:
+            NoTransaction: each statement would be committed by itself. UnknownConnection: another kind of database or
+                driver. TransactionLost, here and in each verb: roll your transaction back, and run all of it again.
+        """
+        return Hosted(Host(connection, self.database, self._open_tx.set), self.catalog, self.clock)
+
+    @contextmanager
+    def alone(self) -> Generator[None]:
+        """While the block runs, plain verbs of this thread or task are refused: they would wait for its transaction.
+
+        Raises:
+            NestedWrite: this is itself inside such a block.
+        """
+        self._forbid_nesting()
+        token = self._open_tx.set(lambda: True)
+        try:
+            yield
         finally:
             self._open_tx.reset(token)
 
@@ -160,17 +188,8 @@ class Credits(Verbs, Accounts):
             Invalid: the amount, account or type is wrong, just as in `deduct`.
         """
         kind = self.catalog.credit_type(credit_type)
-        units = to_units(amount, kind.scale)
         checks.account_id(account)
-        book = self._read(lambda session: reading.spendable_book(session, account, kind, self.clock()))
-        required, available = to_credits(units, kind.scale), to_credits(book.available, kind.scale)
-        try:
-            burn.require(book, units)
-        except InsufficientCredits as refusal:
-            return Check(False, required, available, refusal.shortfall)
-        except AccountFrozen:
-            return Check(False, required, available, to_credits(0, 0))
-        return Check(True, required, available, to_credits(0, 0))
+        return self._read(lambda session: reading.check(session, account, kind, amount, self.clock()))
 
     def quote(
         self,
@@ -363,8 +382,9 @@ class Credits(Verbs, Accounts):
         return self.database.read(work)
 
     def _forbid_nesting(self) -> None:
-        if self._open_tx.get():
+        if self._open_tx.get()():
             raise NestedWrite(
-                "A plain verb was called inside `credits.begin()`: it would wait for the transaction around it. "
-                "Nothing was changed by it. Call it on the transaction: `with credits.begin() as tx: tx.deduct(…)`."
+                "A plain verb was called inside your own transaction: it would wait for that to end. Nothing was "
+                "changed by it. Call it on the transaction: `with credits.begin() as tx: tx.deduct(…)`, or "
+                "`credits.on(connection).deduct(…)`."
             )

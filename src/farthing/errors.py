@@ -11,6 +11,7 @@ FarthingError
 │   ├── UnknownCreditType        the catalog has no such credit type
 │   ├── UnknownCurrency          not an ISO 4217 currency
 │   ├── UnknownProvider          no payment provider of this name is set up
+│   ├── UnknownConnection        not a connection that Farthing can work inside
 │   ├── BadSignature             a webhook that its provider did not sign, or too long ago
 │   ├── BodyTooLarge             a webhook's body of more than a mebibyte
 │   ├── EventUnreadable          a signed event that is not what its provider sends
@@ -39,6 +40,7 @@ FarthingError
 ├── Unavailable                the database could not do it now; the same call may be made again
 │   ├── DatabaseBusy             somebody else held the lock for too long; nothing was changed
 │   ├── DatabaseUnreachable      no connection; nothing was changed
+│   ├── TransactionLost          the application's own transaction has to be rolled back and run again
 │   ├── OutcomeUnknown           the connection broke while committing: ask again with the same key
 │   └── ProviderUnavailable      the payment provider did not answer; the order stands
 ├── NotReady                   Farthing cannot start like this
@@ -47,6 +49,7 @@ FarthingError
 │   ├── SettingsInvalid          an environment variable is missing or wrong
 │   └── ModeMismatch             a test key against a live database, or the other way round
 ├── NestedWrite                a plain verb inside one's own transaction
+├── NoTransaction              a connection with no transaction to be part of
 └── Corrupt                    the books contradict themselves; the write was stopped
 """
 
@@ -139,6 +142,12 @@ class UnknownProvider(Invalid):
 
     code = "unknown_provider"
     provider: str
+
+
+class UnknownConnection(Invalid):
+    """Not a connection that Farthing can work inside: another database, another driver, or none at all."""
+
+    code = "unknown_connection"
 
 
 class BadSignature(Invalid):
@@ -340,6 +349,12 @@ class DatabaseUnreachable(Unavailable):
     code = "database_unreachable"
 
 
+class TransactionLost(Unavailable):
+    """The application's own transaction cannot go on: roll it back, and run all of it again."""
+
+    code = "transaction_lost"
+
+
 class OutcomeUnknown(Unavailable):
     """The connection broke while committing: ask again with the same key to learn what happened."""
 
@@ -388,6 +403,12 @@ class NestedWrite(FarthingError, RuntimeError):
     """A plain verb was called inside one's own open transaction, where it would wait for itself."""
 
     code = "nested_write"
+
+
+class NoTransaction(FarthingError, RuntimeError):
+    """The connection has no open transaction of the application's to be part of; nothing was changed."""
+
+    code = "no_transaction"
 
 
 class Corrupt(FarthingError):

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.docs.pages import DOCS, PAGES, ROOT, Folder, alike, blocks, name, prose
+from tests.hosts import django_alias
 from tests.store.test_golden import HEADS, PAGE
 
 RUN = {"python", "console run", "toml", "toml part"}
@@ -31,7 +32,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
         if variable.startswith(("FARTHING_", "DATABASE_URL")):
             monkeypatch.delenv(variable)
     folder = Folder()
-    yield folder
+    with django_alias("sqlite:///app.db", "default"):
+        yield folder
     folder.close()
 
 

@@ -34,6 +34,7 @@ STATUS: dict[type[FarthingError], int] = {
     errors.UnknownCreditType: 422,
     errors.UnknownCurrency: 422,
     errors.UnknownProvider: 404,
+    errors.UnknownConnection: 500,
     errors.BadSignature: 400,
     errors.BodyTooLarge: 413,
     errors.EventUnreadable: 400,
@@ -55,6 +56,7 @@ STATUS: dict[type[FarthingError], int] = {
     errors.Unavailable: 503,
     errors.DatabaseBusy: 503,
     errors.DatabaseUnreachable: 503,
+    errors.TransactionLost: 503,
     errors.OutcomeUnknown: 503,
     errors.ProviderUnavailable: 503,
     errors.NotReady: 503,
@@ -63,6 +65,7 @@ STATUS: dict[type[FarthingError], int] = {
     errors.SettingsInvalid: 503,
     errors.ModeMismatch: 503,
     errors.NestedWrite: 500,
+    errors.NoTransaction: 500,
     errors.Corrupt: 500,
 }
 

@@ -9,18 +9,19 @@ from datetime import datetime
 from heapq import merge
 from itertools import islice
 
-from farthing.amounts import to_credits
+from farthing.amounts import Amount, to_credits, to_units
 from farthing.catalog import Catalog
+from farthing.core import burn
 from farthing.core.book import Book, CreditType
 from farthing.core.due import settle
-from farthing.errors import InvalidField
+from farthing.errors import AccountFrozen, InsufficientCredits, InvalidField
 from farthing.ledger.commands import gift_key
 from farthing.store import acts, sql
 from farthing.store.database import Session
 from farthing.store.sql import Account
 from farthing.store.tables import entries
 from farthing.store.tables import lots as lots_table
-from farthing.views import Balance, Expiring, HoldView, Line, LotView, Page, hold_view, lot_view
+from farthing.views import Balance, Check, Expiring, HoldView, Line, LotView, Page, hold_view, lot_view
 
 MAX_PAGE = 500
 
@@ -50,6 +51,24 @@ def spendable_book(session: Session, account: str, kind: CreditType, now: dateti
     if book.seal or sql.read_accounts(session, [account]):
         return book
     return book._replace(credit_type=kind._replace(overdraft_limit=0))
+
+
+def check(session: Session, account: str, kind: CreditType, amount: Amount, now: datetime) -> Check:
+    """What a deduction would be told at `now`.
+
+    Raises:
+        InvalidAmount: the credit type cannot count it.
+    """
+    units = to_units(amount, kind.scale)
+    book = spendable_book(session, account, kind, now)
+    required, available = to_credits(units, kind.scale), to_credits(book.available, kind.scale)
+    try:
+        burn.require(book, units)
+    except InsufficientCredits as refusal:
+        return Check(False, required, available, refusal.shortfall)
+    except AccountFrozen:
+        return Check(False, required, available, to_credits(0, 0))
+    return Check(True, required, available, to_credits(0, 0))
 
 
 def opened(session: Session, catalog: Catalog, account: str) -> Account | None:

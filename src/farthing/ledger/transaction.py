@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from typing import TypeVar
 
+from farthing.amounts import Amount
 from farthing.catalog import Catalog
 from farthing.core import checks
-from farthing.errors import KeyReused
+from farthing.errors import InvalidField, KeyReused
+from farthing.ledger import reading
 from farthing.ledger.accounts import Accounts
 from farthing.ledger.beat import Command, Outcome, decide
 from farthing.ledger.commands import give_gift, new_account
@@ -18,7 +20,7 @@ from farthing.ledger.writer import Clock
 from farthing.store import sql
 from farthing.store.database import Session
 from farthing.store.sql import Account
-from farthing.views import Receipt
+from farthing.views import Balance, Check, Receipt
 
 T = TypeVar("T")
 
@@ -57,6 +59,33 @@ class Tx(Verbs, Accounts):
 
     def _within(self, work: Callable[[Tx], T]) -> T:
         return work(self)
+
+    def lock(self, accounts: Iterable[str]) -> None:
+        """Locks the wallets these accounts have, of all credit types, in one order that everybody keeps.
+
+        Before the first of several verbs: two transactions that take the same wallets in opposite orders stop each
+        other. Wallets that are only made later cannot be locked. Where a transaction that writes is alone, as on
+        SQLite, it has nothing to do.
+        """
+        if isinstance(accounts, str):
+            raise InvalidField(f"lock takes a list of accounts: [{accounts!r}]. Nothing was changed.", field="lock")
+        ids = sorted({checks.account_id(account) for account in accounts})
+        wallets = [(account, code) for account in ids for code in sorted(self.catalog.credit_types)]
+        if wallets:
+            sql.lock_wallets(self.session, wallets, wait=True)
+
+    def balance(self, account: str, credit_type: str) -> Balance:
+        """As `Credits.balance`, with what this transaction did; it stays true until the transaction ends."""
+        kind = self.catalog.credit_type(credit_type)
+        sql.lock_wallets(self.session, [(checks.account_id(account), kind.code)], wait=True)
+        [book] = reading.books(self.session, account, [kind], self.clock())
+        return reading.balance(book)
+
+    def check(self, account: str, credit_type: str, amount: Amount) -> Check:
+        """As `Credits.check`, with what this transaction did; it stays true until the transaction ends."""
+        kind = self.catalog.credit_type(credit_type)
+        sql.lock_wallets(self.session, [(checks.account_id(account), kind.code)], wait=True)
+        return reading.check(self.session, account, kind, amount, self.clock())
 
     def _receipt(self, command: Command) -> Receipt:
         [answer] = decide(self.session, [command], self.clock(), wait=True)

@@ -44,8 +44,8 @@ class Duplicate(Retry):
 class Session:
     """One connection inside one transaction: statements with `?` for values, rows as tuples."""
 
-    def __init__(self, connection: Any, dialect: Dialect) -> None:
-        self._cursor = connection.cursor()
+    def __init__(self, cursor: Any, dialect: Dialect) -> None:
+        self._cursor = cursor
         self.dialect = dialect
 
     def execute(self, sql: str, params: Sequence[Any] = ()) -> list[Row]:
@@ -113,7 +113,7 @@ class Database:
         engine = self._hurried if hurried else self._writes
         begin = self.dialect.begin_hurried if hurried else self.dialect.begin
         with self._turn, self._connection(engine, begin) as connection:
-            yield Session(connection, self.dialect)
+            yield Session(connection.cursor(), self.dialect)
             if self.dialect.died(connection):
                 raise DatabaseBusy(
                     "A statement in this transaction failed, so the database undid all of it. Nothing was changed. "
@@ -168,17 +168,17 @@ class Database:
         """One consistent view of the database; nothing can be written."""
         turn = self._turn if self.dialect.memory else nullcontext()
         with turn, self._connection(self._reads, self.dialect.begin_reading) as connection:
-            yield Session(connection, self.dialect)
+            yield Session(connection.cursor(), self.dialect)
 
     def about(self) -> About:
         """What the database says of itself: version, clock, journal mode."""
         with self._connection(self._reads, None) as connection:
-            return self.dialect.about(Session(connection, self.dialect))
+            return self.dialect.about(Session(connection.cursor(), self.dialect))
 
     def use_wal(self) -> str | None:
         """Lets readers and the writer of a file no longer wait for each other. Returns the mode; None: no choice."""
         with self._connection(self._reads, None) as connection:  # no transaction: the mode cannot change inside one
-            return self.dialect.use_wal(Session(connection, self.dialect))
+            return self.dialect.use_wal(Session(connection.cursor(), self.dialect))
 
     def change_schema(self, work: Callable[[sa.Connection], T]) -> T:
         """`work` on a SQLAlchemy connection in a transaction of its own; again, when somebody else did it first."""
@@ -189,7 +189,7 @@ class Database:
                         connection.exec_driver_sql(self.dialect.begin)
                     return work(connection)
             except exc.DBAPIError as error:
-                named = self._named(error)
+                named = self.named(error)
                 if not isinstance(named, Retry) or attempt == ATTEMPTS:
                     raise named from error
         raise AssertionError("unreachable")
@@ -201,14 +201,14 @@ class Database:
             with self._reads.connect() as connection:
                 yield connection
         except exc.DBAPIError as error:
-            raise self._named(error) from error
+            raise self.named(error) from error
 
     @contextmanager
     def _connection(self, engine: sa.Engine, begin: str | None) -> Generator[Any]:
         try:
             proxied = engine.raw_connection()
         except Exception as error:
-            raise self._named(error) from error  # the pool's own errors: there is no connection to give back
+            raise self.named(error) from error  # the pool's own errors: there is no connection to give back
         broken = False
         try:
             if begin:
@@ -218,7 +218,7 @@ class Database:
             broken = isinstance(error, Unavailable)
             raise
         except Exception as error:
-            named = self._named(error)
+            named = self.named(error)
             broken = isinstance(named, DatabaseUnreachable)
             if named is error:
                 raise
@@ -229,7 +229,7 @@ class Database:
             if broken:
                 engine.dispose()
 
-    def _named(self, error: Exception) -> Exception:
+    def named(self, error: Exception) -> Exception:
         """What the driver's error means to a caller; errors that are nobody's fault but ours stay as they are."""
         if isinstance(error, exc.TimeoutError):
             return DatabaseBusy(

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Sequence
+import sys
+from collections.abc import Awaitable, Callable, Sequence
+from copy import copy
 from datetime import UTC, datetime
 from functools import cache
 from importlib.util import find_spec
@@ -35,6 +37,10 @@ Instant = sa.Integer().with_variant(sa.TIMESTAMP(timezone=True), "postgresql")
 
 Row = tuple[Any, ...]
 Trouble = Literal["busy", "retry", "unique", "lost", "missing", "readonly", "full", "other"]
+State = Literal["open", "later", "none", "failed"]
+"""Of a host's transaction; "later": its driver begins it with a statement to come."""
+Run = Callable[[Callable[[Any], Awaitable[Any]]], Any]
+"""Calls a function with the driver's connection and waits for what it awaits."""
 
 
 class Session(Protocol):
@@ -72,10 +78,39 @@ class SQLite:
     locks_rows = False
     remedy = "Check that the file's folder exists and that you may read and write there"
     shared = exclusive = ""  # a transaction that writes is alone
+    drivers = "the standard library's sqlite3 and aiosqlite"
+    begin_later = "BEGIN IMMEDIATE"
+    # Taking the right to write before anything is read: what was read could be old when it comes to writing.
+    claim = "UPDATE farthing_meta SET value = value WHERE 0"
+    way_out = (
+        "Begin it with BEGIN IMMEDIATE, or with a write before it reads anything, and it waits its turn instead. "
+        "See docs/embed.md"
+    )
 
     def __init__(self, url: URL) -> None:
         self.memory = url.database in (None, "", ":memory:")
         self.settled_scales: set[tuple[str, int]] = set()
+
+    def speaks_through(self, driver: Any) -> bool:
+        """Whether this is a connection of the standard library's driver, or of aiosqlite."""
+        aiosqlite = sys.modules.get("aiosqlite")
+        return isinstance(driver, sqlite3.Connection) or bool(aiosqlite and isinstance(driver, aiosqlite.Connection))
+
+    def own_cursor(self, driver: Any, run: Run | None) -> Any:
+        """A cursor whose rows are tuples, whatever the host made of its own."""
+        cursor = run(lambda connection: connection.cursor()) if run else driver.cursor()
+        cursor.row_factory = None
+        return cursor
+
+    def state(self, driver: Any) -> State:
+        """Of the transaction on a host's connection."""
+        if driver.in_transaction:
+            return "open"
+        return "later" if self.begins_late(driver) else "none"
+
+    def begins_late(self, driver: Any) -> bool:
+        """Whether the driver says BEGIN itself, and not before a write: then a SAVEPOINT may stand outside of it."""
+        return driver.isolation_level is not None and getattr(driver, "autocommit", -1) == -1
 
     def engine_options(self, *, writes: bool) -> dict[str, Any]:
         options: dict[str, Any] = {
@@ -178,6 +213,9 @@ class PostgreSQL:
     shared = "FOR SHARE"
     exclusive = "FOR UPDATE"
     memory = False
+    drivers = "psycopg 3"
+    begin_later = claim = None  # psycopg begins with the first statement, rows are locked one by one
+    way_out = 'Where it calls several verbs, lock their accounts first: `tx.lock(["ada", "bob"])`'
 
     def __init__(self, url: URL) -> None:
         self.settled_scales: set[tuple[str, int]] = set()
@@ -199,6 +237,32 @@ class PostgreSQL:
             "pool_size": 8,
             "max_overflow": 24,
         }
+
+    def speaks_through(self, driver: Any) -> bool:
+        """Whether this is a connection of psycopg 3."""
+        from psycopg import AsyncConnection, Connection
+
+        return isinstance(driver, Connection | AsyncConnection)
+
+    def own_cursor(self, driver: Any, run: Run | None) -> Any:
+        """A cursor with our ways of reading and writing values, whatever the host set for its own."""
+        from psycopg.rows import tuple_row
+
+        plain, awaited = _own_cursors()
+        return (awaited if run else plain)(driver, row_factory=tuple_row)
+
+    def state(self, driver: Any) -> State:
+        """Of the transaction on a host's connection."""
+        status = driver.info.transaction_status.name
+        if status == "INERROR":
+            return "failed"
+        if status == "IDLE":
+            return "none" if driver.autocommit else "later"
+        return "open"
+
+    def begins_late(self, driver: Any) -> bool:
+        """Never in a way that matters: a SAVEPOINT begins the transaction around it."""
+        return False
 
     def streaming_cursor(self, connection: Any) -> Any:
         return connection.cursor(name=f"farthing_{next(_cursors)}")  # a named cursor's rows stay on the server
@@ -326,6 +390,13 @@ def parse_url(url: str | URL) -> tuple[URL, Dialect]:
     raise SettingsInvalid(f"Farthing runs on SQLite and PostgreSQL, not on {backend!r}.")
 
 
+def elsewhere(dialect: Dialect) -> Dialect:
+    """The same for a connection that may lead to another database: it knows nothing of that yet."""
+    other = copy(dialect)
+    other.settled_scales = set()
+    return other
+
+
 def dialect_of(connection: sa.Connection) -> Dialect:
     """The dialect of a SQLAlchemy connection."""
     return parse_url(connection.engine.url)[1]
@@ -352,6 +423,18 @@ def _wide_numbers(connection: Any, _record: Any) -> None:
     from psycopg.types.numeric import Int8Dumper
 
     connection.adapters.register_dumper(int, Int8Dumper)
+
+
+@cache
+def _own_cursors() -> tuple[type[Any], type[Any]]:
+    """psycopg's cursors, plain and awaited, with its own adapters instead of those of their connection."""
+    from psycopg import AsyncCursor, Cursor, adapt, adapters
+    from psycopg.types.numeric import Int8Dumper
+
+    ours = adapt.AdaptersMap(adapters)
+    ours.register_dumper(int, Int8Dumper)
+
+    return type("OwnCursor", (Cursor,), {"adapters": ours}), type("OwnAsyncCursor", (AsyncCursor,), {"adapters": ours})
 
 
 @cache
