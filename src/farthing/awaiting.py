@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Generator
+from concurrent.futures import ThreadPoolExecutor
 from functools import wraps
 from typing import Any, Concatenate, ParamSpec, TypeVar, cast
 
@@ -49,6 +50,26 @@ def _in_thread(
     return wraps(method)(call)
 
 
+def _in_blocks(
+    method: Callable[Concatenate[Credits, P], Generator[T]],
+) -> Callable[Concatenate[AsyncCredits, P], AsyncGenerator[T]]:
+    def call(self: AsyncCredits, *args: P.args, **kwargs: P.kwargs) -> AsyncGenerator[T]:
+        return _one_by_one(method(self.credits, *args, **kwargs))
+
+    return wraps(method)(call)
+
+
+async def _one_by_one(blocks: Generator[T]) -> AsyncGenerator[T]:
+    """`blocks`, read in a thread of their own, which also drops them once the block under way is read."""
+    thread = ThreadPoolExecutor(1, "farthing-blocks")
+    try:
+        while (block := await asyncio.get_running_loop().run_in_executor(thread, next, blocks, None)) is not None:
+            yield block
+    finally:
+        thread.submit(blocks.close)
+        thread.shutdown(wait=False)
+
+
 class AsyncCredits:
     """`Credits` for code that awaits: the same verbs, errors and answers, over the same writer."""
 
@@ -73,6 +94,7 @@ class AsyncCredits:
     balances = _in_thread(Credits.balances)
     lots = _in_thread(Credits.lots)
     history = _in_thread(Credits.history)
+    export_history = _in_blocks(Credits.export_history)
     drawn_lots = _in_thread(Credits.drawn_lots)
     expire = _in_thread(Credits.expire)
     verify = _in_thread(Credits.verify)

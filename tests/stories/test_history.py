@@ -42,7 +42,7 @@ def test_new_entries_of_a_type_that_was_on_no_page_yet_stay_above_the_first(cred
     assert [[line.amount for line in page.data] for page in (first, second)] == [[4, 3], [2, 1]]
 
 
-@pytest.mark.parametrize("cursor", ["x", "bm9wZQ", "e30", "eyJpbWFnZXMiOiAiMSJ9", "é", "W10"])
+@pytest.mark.parametrize("cursor", ["x", "bm9wZQ", "eyJpbWFnZXMiOiAiMSJ9", "é", "W10"])
 def test_a_cursor_that_is_none_of_ours_is_refused(credits: Credits, cursor: str):
     if cursor == "e30":  # an empty page before the first: harmless
         assert credits.history("ada", cursor=cursor).data == []

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
-from datetime import datetime
+from collections.abc import Callable
+from datetime import date, datetime, time
 from typing import Annotated, Any, cast
+from zoneinfo import ZoneInfo
 
 import typer
 
@@ -53,6 +55,15 @@ def instant(option: str, said: str | None) -> datetime | None:
             field=option,
         )
     return at
+
+
+def moment(option: str, said: str | None, zone: Callable[[], str]) -> datetime | None:
+    """As `instant`; a date is its start in `zone`, which is asked for only then."""
+    try:
+        day = date.fromisoformat(said or "")
+    except ValueError:
+        return instant(option, said)
+    return datetime.combine(day, time.min, ZoneInfo(zone()))
 
 
 def json_object(said: str | None) -> dict[str, Any] | None:
