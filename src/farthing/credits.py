@@ -19,10 +19,10 @@ from farthing.jobs import EVERY_S, Jobs
 from farthing.ledger import history, reading
 from farthing.ledger.beat import Command, Outcome, book_due
 from farthing.ledger.exporting import csv_blocks
-from farthing.ledger.history import Sort
 from farthing.ledger.transaction import Tx
 from farthing.ledger.verbs import Verbs, receipt
 from farthing.ledger.verifying import Report, verify
+from farthing.ledger.wanted import Sort, Wanted, wanted
 from farthing.ledger.writer import Clock, Writer
 from farthing.providers import Provider
 from farthing.selling import inbox, orders, quoting
@@ -372,15 +372,15 @@ class Credits(Verbs):
         until: datetime | None,
         search: str | None,
         sort: str,
-    ) -> tuple[history.Wanted, list[CreditType]]:
+    ) -> tuple[Wanted, list[CreditType]]:
         codes = list(self.catalog.credit_types) if credit_type is None else [credit_type]
         types = [self.catalog.credit_type(code) for code in codes]
-        asked = history.wanted(
+        asked = wanted(
             account, credit_type, kinds=kinds, sources=sources, since=since, until=until, search=search, sort=sort
         )
         return asked, types
 
-    def _exported(self, asked: history.Wanted, types: Sequence[CreditType]) -> Generator[str]:
+    def _exported(self, asked: Wanted, types: Sequence[CreditType]) -> Generator[str]:
         with self.database.reading() as session, closing(history.lines(session, asked, types)) as lines:
             yield from csv_blocks(lines)
 

@@ -13,7 +13,8 @@ from farthing.core.book import KINDS, SOURCES
 from farthing.http.auth import needs
 from farthing.http.route import ledger, refusals, router
 from farthing.http.wire import Body, Exact, Instant, Number, Time
-from farthing.ledger.history import MAX_PAGE, MAX_SEARCH, Sort
+from farthing.ledger.history import MAX_PAGE
+from farthing.ledger.wanted import MAX_SEARCH, Sort
 
 routes = router("Accounts")
 
