@@ -22,8 +22,9 @@ from typer.testing import CliRunner
 
 import farthing
 from farthing.amounts import to_credits
+from farthing.catalog import parse
 from farthing.cli import app, output
-from tests.kit import SHOP
+from tests.kit import SHOP, Clock
 
 DOCS = Path(__file__).parents[1] / "docs" / "cli.md"
 SECRET = "a-secret-for-tests-" + "s" * 32
@@ -210,6 +211,15 @@ def test_every_option_of_a_grant_reaches_the_ledger(shop: Run):
         (["grant", "ada", "images", "3", "--key", "k", "--cost", "9.90", "--currency", "usd"], "unknown_currency"),
         (["history", "ada", "--limit", "501"], "invalid_field"),
         (["history", "ada", "--cursor", "nonsense"], "invalid_field"),
+        (["history", "ada", "--kind", "gift"], "invalid_field"),
+        (["history", "ada", "--source", "deduct"], "invalid_field"),
+        (["history", "ada", "--sort", "best"], "invalid_field"),
+        (["history", "ada", "--search", ""], "invalid_field"),
+        (["history", "ada", "--since", "yesterday"], "invalid_field"),
+        (["history", "ada", "--until", "2026-01-01T12:00"], "invalid_field"),
+        (["history", "ada", "--csv", "-", "--limit", "5"], "invalid_field"),
+        (["history", "ada", "--csv", "ada.csv", "--cursor", "e30"], "invalid_field"),
+        (["history", "ada", "--csv", "no/such/folder.csv"], "invalid_field"),
         (["open", "ada", "--time-zone", "Mars/Olympus"], "invalid_field"),
     ],
     ids=lambda value: value if isinstance(value, str) else " ".join(value),
@@ -231,6 +241,54 @@ def test_history_goes_on_where_the_page_before_ended(shop: Run):
     rest = shop("history", "ada", "--limit", "3", "--cursor", first["next_cursor"], "--json").answer
     assert [line["seq"] for line in first["data"] + rest["data"]] == [4, 3, 2, 1]
     assert shop("history", "ada", "--limit", "3").err == f"There is more: --cursor {first['next_cursor']}\n"
+
+
+@pytest.mark.row("L13")
+def test_history_shows_what_is_asked_for(shop: Run):
+    shop("grant", "ada", "images", "9", "--key", "order-1", "--source", "purchase")
+    shop("grant", "ada", "images", "2", "--key", "hello", "--source", "gift")
+    shop("deduct", "ada", "images", "4", "--key", "job-1", "--operation", "render")
+
+    def keys(*asked: str) -> list[str]:
+        return [line["key"] for line in shop("history", "ada", *asked, "--json").answer["data"]]
+
+    assert keys("--kind", "grant", "--sort", "oldest") == ["order-1", "hello"]
+    assert keys("--kind", "grant", "--kind", "deduct", "--sort", "smallest") == ["hello", "job-1", "order-1"]
+    assert keys("--source", "gift", "--source", "purchase", "--sort", "largest") == ["order-1", "hello"]
+    assert keys("--search", "REND") == ["job-1"]
+    assert keys("--until", "2026-01-01") == []
+    assert len(keys("--since", "2026-01-01", "--until", "9000-01-01T00:00Z")) == 3
+
+
+@pytest.mark.row("L13")
+def test_a_date_begins_where_the_account_lives(shop: Run, database_url: str, clock: Clock):
+    shop("open", "ada", "--time-zone", "Asia/Tokyo")
+    with farthing.open(database_url, catalog=parse(SHOP), clock=clock) as credits:
+        for hour in (14, 15, 16):  # 23:00 on 1 January to 01:00 on the 2nd in Tokyo
+            clock.to(f"2027-01-01T{hour}:00")
+            credits.grant("ada", "chat", 1, key=str(hour), source="gift")
+            credits.grant("bob", "chat", 1, key=str(hour), source="gift")
+
+    def keys(account: str, *asked: str) -> list[str]:
+        return [line["key"] for line in shop("history", account, "chat", *asked, "--json").answer["data"]]
+
+    assert keys("ada", "--since", "2027-01-02") == ["16", "15"]
+    assert keys("ada", "--since", "2027-01-01", "--until", "2027-01-02") == ["14"]
+    assert keys("bob", "--until", "2027-01-02") == ["16", "15", "14"]
+    assert keys("nobody", "--since", "2027-01-01") == []
+
+
+@pytest.mark.row("L13")
+def test_history_goes_into_a_file_or_a_pipe(shop: Run, folder: Path):
+    shop("grant", "ada", "images", "9", "--key", "=order", "--source", "purchase")
+    shop("deduct", "ada", "images", "4", "--key", "job-1", "--operation", "rendér")
+    assert shop("history", "ada", "--csv", "ada.csv").out == "Wrote 2 entries to ada.csv.\n"
+    written = (folder / "ada.csv").read_bytes().decode()
+    assert [line.split(",")[1] for line in written.split("\r\n")[:3]] == ["entry", "ent_images_2", "ent_images_1"]
+    assert "'=order" in written and "rendér" in written
+    assert shop("history", "ada", "--csv", "-").out.replace("\r\n", "\n") == written.replace("\r\n", "\n")
+    told = shop("history", "ada", "--kind", "deduct", "--csv", "used.csv", "--json").answer
+    assert told == {"file": "used.csv", "entries": 1}
 
 
 @pytest.mark.row("L14")

@@ -132,7 +132,7 @@ def _on_tx(
 
 def _held_on_tx(verb: Callable[Concatenate[Any, P], Held]) -> Callable[Concatenate[AsyncTx, P], AsyncHeld]:
     def call(self: AsyncTx, *args: P.args, **kwargs: P.kwargs) -> AsyncHeld:
-        return AsyncHeld(self, self.do(lambda tx: tx.hold(*args, **kwargs).receipt))
+        return AsyncHeld(self, self.do(lambda tx: verb(tx, *args, **kwargs).receipt))
 
     return wraps(verb)(call)
 
@@ -163,6 +163,26 @@ class AsyncTx:
     lock = _on_tx(Tx.lock)
     balance = _on_tx(Tx.balance)
     check = _on_tx(Tx.check)
+
+
+def _in_blocks(
+    method: Callable[Concatenate[Credits, P], Generator[T]],
+) -> Callable[Concatenate[AsyncCredits, P], AsyncGenerator[T]]:
+    def call(self: AsyncCredits, *args: P.args, **kwargs: P.kwargs) -> AsyncGenerator[T]:
+        return _one_by_one(method(self.credits, *args, **kwargs))
+
+    return wraps(method)(call)
+
+
+async def _one_by_one(blocks: Generator[T]) -> AsyncGenerator[T]:
+    """`blocks`, read in a thread of their own, which also drops them once the block under way is read."""
+    thread = ThreadPoolExecutor(1, "farthing-blocks")
+    try:
+        while (block := await asyncio.get_running_loop().run_in_executor(thread, next, blocks, None)) is not None:
+            yield block
+    finally:
+        thread.submit(blocks.close)
+        thread.shutdown(wait=False)
 
 
 class AsyncCredits:
@@ -203,6 +223,7 @@ class AsyncCredits:
     lots = _in_thread(Credits.lots)
     holds = _in_thread(Credits.holds)
     history = _in_thread(Credits.history)
+    export_history = _in_blocks(Credits.export_history)
     drawn_lots = _in_thread(Credits.drawn_lots)
     expire = _in_thread(Credits.expire)
     verify = _in_thread(Credits.verify)

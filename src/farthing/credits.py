@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from concurrent.futures import Future
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import Any, Literal, TypeVar, overload
@@ -13,16 +13,19 @@ from typing import Any, Literal, TypeVar, overload
 from farthing.amounts import Amount
 from farthing.catalog import Catalog
 from farthing.core import checks
+from farthing.core.book import CreditType
 from farthing.errors import DatabaseBusy, FarthingError, NestedWrite, NotFound
 from farthing.jobs import EVERY_S, Jobs
-from farthing.ledger import reading
+from farthing.ledger import history, reading
 from farthing.ledger.accounts import Accounts
 from farthing.ledger.beat import Command, Outcome, book_due
+from farthing.ledger.exporting import csv_blocks
 from farthing.ledger.hosting import Hosted
 from farthing.ledger.posting import Call, commands, each_for_itself, few_enough
 from farthing.ledger.transaction import Tx
 from farthing.ledger.verbs import Verbs, receipt
 from farthing.ledger.verifying import Report, verify
+from farthing.ledger.wanted import Sort, Wanted, wanted
 from farthing.ledger.writer import Clock, Writer
 from farthing.providers import Provider
 from farthing.selling import inbox, orders, quoting
@@ -311,17 +314,60 @@ class Credits(Verbs, Accounts):
         return self._read(lambda session: reading.holds(session, account, types, self.clock()))
 
     def history(
-        self, account: str, credit_type: str | None = None, *, limit: int = 50, cursor: str | None = None
+        self,
+        account: str,
+        credit_type: str | None = None,
+        *,
+        kinds: Iterable[str] = (),
+        sources: Iterable[str] = (),
+        since: datetime | None = None,
+        until: datetime | None = None,
+        search: str | None = None,
+        sort: Sort = "newest",
+        limit: int = 50,
+        cursor: str | None = None,
     ) -> Page:
-        """The account's entries, newest first.
+        """The account's entries, page by page. All pages together are what there was when the first one was read.
 
         Args:
-            credit_type: only this one; None for all. limit: 1–500. cursor: `next_cursor` of the page before.
+            credit_type: only this one; None for all.
+            kinds: only these, of `farthing.core.book.KINDS`. sources: only these, of `SOURCES` there: what made a lot.
+            since, until: recorded at `since` or later, and before `until`.
+            search: 1–200 bytes that stand in the key, the operation or the link, as they are; A to Z also as a to z.
+            sort: "newest" or "oldest" by `recorded_at`; "largest" or "smallest" by credits moved: the amount without
+                its sign, or what was held or freed where that is all. Each page by size looks at all that there is.
+            limit: 1–500. cursor: `next_cursor` of the page before, with the same filters and sort.
+        Raises:
+            Invalid: an argument is wrong as written, or the cursor was given for something else.
         """
-        codes = [credit_type] if credit_type is not None else list(self.catalog.credit_types)
-        types = [self.catalog.credit_type(code) for code in codes]
-        checks.account_id(account)
-        return self._read(lambda session: reading.page(session, account, types, limit=limit, cursor=cursor))
+        asked, types = self._wanted(account, credit_type, kinds, sources, since, until, search, sort)
+        return self._read(lambda session: history.page(session, asked, types, limit=limit, cursor=cursor))
+
+    def export_history(
+        self,
+        account: str,
+        credit_type: str | None = None,
+        *,
+        kinds: Iterable[str] = (),
+        sources: Iterable[str] = (),
+        since: datetime | None = None,
+        until: datetime | None = None,
+        search: str | None = None,
+        sort: Sort = "newest",
+    ) -> Generator[str]:
+        """The account's entries as CSV text, header first, in blocks to write one after the other.
+
+        One consistent view, in bounded memory however long the history is. It keeps a connection until it is read to
+        its end or dropped. Reason, actor and metadata are not in it, so that it may be given to the customer.
+
+        Args:
+            as for `history`.
+        """
+        asked, types = self._wanted(account, credit_type, kinds, sources, since, until, search, sort)
+        if self.database.dialect.memory:  # the one connection there is cannot wait for whoever reads the blocks
+            self._forbid_nesting()
+            return (block for block in list(self._exported(asked, types)))
+        return self._exported(asked, types)
 
     def drawn_lots(self, account: str, lines: Iterable[Line]) -> list[LotView]:
         """The lots that entries of the account took credits from, each once, with what is left in them."""
@@ -372,6 +418,28 @@ class Credits(Verbs, Accounts):
 
     def _within(self, work: Callable[[Tx], T]) -> T:
         return self.run(work)
+
+    def _wanted(
+        self,
+        account: str,
+        credit_type: str | None,
+        kinds: Iterable[str],
+        sources: Iterable[str],
+        since: datetime | None,
+        until: datetime | None,
+        search: str | None,
+        sort: str,
+    ) -> tuple[Wanted, list[CreditType]]:
+        codes = list(self.catalog.credit_types) if credit_type is None else [credit_type]
+        types = [self.catalog.credit_type(code) for code in codes]
+        asked = wanted(
+            account, credit_type, kinds=kinds, sources=sources, since=since, until=until, search=search, sort=sort
+        )
+        return asked, types
+
+    def _exported(self, asked: Wanted, types: Sequence[CreditType]) -> Generator[str]:
+        with self.database.reading() as session, closing(history.lines(session, asked, types)) as lines:
+            yield from csv_blocks(lines)
 
     def _receipt(self, command: Command) -> Receipt:
         return receipt(command, self.submit(command).result())

@@ -241,7 +241,7 @@ class HoldView(NamedTuple):
 
 
 class Page(NamedTuple):
-    """Part of a longer list, newest first; `next_cursor` asks for the rest."""
+    """Part of a longer list; `next_cursor` asks for the rest."""
 
     data: list[Line]
     has_more: bool

@@ -1,5 +1,6 @@
 """Over HTTP: open an account, read balances, lots and the ledger."""
 
+from typing import Any
 from urllib.parse import quote
 
 import pytest
@@ -91,9 +92,35 @@ def test_the_ledger_is_paged_without_gaps_while_new_entries_arrive(api: Api):
     assert {entry["credit_type"] for entry in only} == {"chat"}
 
 
+@pytest.mark.row("D1", "L13")
+def test_the_ledger_is_filtered_searched_and_sorted(api: Api, clock: Clock):
+    api.grant("ada", 9, "order-1", source="purchase")
+    clock.move("1h")
+    api.grant("ada", 2, "hello")
+    clock.move("1h")
+    api.deduct("ada", 4, "job-1", operation="100%")
+
+    def keys(**asked: Any) -> list[str]:
+        return [entry["key"] for entry in api.get("/v1/accounts/ada/entries", params=asked).json()["data"]]
+
+    assert keys(kind="grant", sort="oldest") == ["order-1", "hello"]
+    assert keys(kind=["grant", "deduct"], sort="smallest") == ["hello", "job-1", "order-1"]
+    assert keys(source=["gift", "purchase"], sort="largest") == ["order-1", "hello"]
+    assert keys(search="0%") == ["job-1"]
+    assert keys(since="2026-01-01T01:00:00Z", until="2026-01-01T03:00:00+01:00") == ["hello"]
+    first = api.get("/v1/accounts/ada/entries", params={"kind": "grant", "limit": 1}).json()
+    assert keys(kind="grant", cursor=first["next_cursor"]) == ["order-1"]
+
+
 @pytest.mark.parametrize(
     ("query", "code"),
     [
+        ({"kind": "gift"}, "invalid_field"),
+        ({"source": "deduct"}, "invalid_field"),
+        ({"sort": "best"}, "invalid_request"),
+        ({"since": "2026-01-01"}, "invalid_request"),
+        ({"until": "2026-01-01T12:00:00"}, "invalid_request"),
+        ({"search": ""}, "invalid_field"),
         ({"limit": 0}, "invalid_request"),
         ({"limit": 501}, "invalid_request"),
         ({"limit": "many"}, "invalid_request"),

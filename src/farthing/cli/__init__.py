@@ -11,7 +11,20 @@ import typer
 from typer.core import TyperGroup
 
 from farthing import errors
-from farthing.cli import catalog, demo, doctor, keys, output, reading, replaying, serving, setup, working, writing
+from farthing.cli import (
+    catalog,
+    demo,
+    doctor,
+    history,
+    keys,
+    output,
+    reading,
+    replaying,
+    serving,
+    setup,
+    working,
+    writing,
+)
 
 CLOSED_PIPE = 141  # as a shell says of a program ended by SIGPIPE
 INTERRUPTED = 130
@@ -40,7 +53,7 @@ COMMANDS: dict[str, dict[str, Callable[..., None]]] = {
     "See and prove": {
         "check": reading.check,
         "balance": reading.balance,
-        "history": reading.history,
+        "history": history.history,
         "lots": reading.lots,
         "verify": reading.verify,
     },

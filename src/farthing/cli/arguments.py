@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from datetime import date, datetime, time
 from pathlib import Path
 from typing import Annotated, NamedTuple
+from zoneinfo import ZoneInfo
 
 import typer
+
+from farthing.texts import instant
 
 AsJson = Annotated[
     bool, typer.Option("--json", help="Answer with one JSON document on stdout; an error is JSON on stderr.")
@@ -105,3 +110,12 @@ def one(feed: Feed, account: str | None, credit_type: str | None, amount: str | 
 def option_of(argument: str) -> str:
     """How the option is written that says this argument."""
     return f"--{argument.replace('_', '-')}"
+
+
+def moment(option: str, said: str | None, zone: Callable[[], str]) -> datetime | None:
+    """As `instant`; a date is its start in `zone`, which is asked for only then."""
+    try:
+        day = date.fromisoformat(said or "")
+    except ValueError:
+        return instant(option, said)
+    return datetime.combine(day, time.min, ZoneInfo(zone()))

@@ -1,4 +1,4 @@
-"""`farthing check | balance | history | lots | verify`."""
+"""`farthing check | balance | lots | verify`."""
 
 from __future__ import annotations
 
@@ -47,31 +47,6 @@ def balance(account: Account, credit_type: AnyType = None, as_json: AsJson = Fal
             for expiring in ["".join(f"{text(first.amount)} on {output.words(first.at)}" for first in one.expiring[:1])]
         ],
     )
-
-
-def history(
-    account: Account,
-    credit_type: AnyType = None,
-    limit: Annotated[int, typer.Option(help="How many entries, 1 to 500.")] = 50,
-    cursor: Annotated[str | None, typer.Option(help="Go on where the page before ended: its next_cursor.")] = None,
-    as_json: AsJson = False,
-) -> None:
-    """Show the entries of an account, newest first."""
-    with opened() as credits:
-        page = credits.history(account, credit_type, limit=limit, cursor=cursor)
-    if as_json:
-        output.document({**page._asdict(), "data": [line.as_dict() for line in page.data]})
-        return
-    columns = ["recorded", "entry", "kind", "amount", "available", "source", "operation", "key"]
-    output.table(
-        columns,
-        [
-            (line.recorded_at, line.id, line.kind, line.amount, line.available, line.source, line.operation, line.key)
-            for line in page.data
-        ],
-    )
-    if page.has_more:
-        output.note(f"There is more: --cursor {page.next_cursor}")
 
 
 def lots(account: Account, credit_type: CreditType, as_json: AsJson = False) -> None:

@@ -9,10 +9,12 @@ from pydantic import BaseModel, Field
 from starlette.requests import Request
 
 from farthing import errors
+from farthing.core.book import KINDS, SOURCES
 from farthing.http.auth import needs
 from farthing.http.route import ledger, refusals, router
-from farthing.http.wire import Body, Exact, Number, Time
-from farthing.ledger.reading import MAX_PAGE
+from farthing.http.wire import Body, Exact, Instant, Number, Time
+from farthing.ledger.history import MAX_PAGE
+from farthing.ledger.wanted import MAX_SEARCH, Sort
 
 routes = router("Accounts")
 
@@ -129,7 +131,7 @@ class Entry(BaseModel):
 
 
 class Entries(BaseModel):
-    """Part of the history, newest first."""
+    """Part of the history."""
 
     data: list[Entry]
     has_more: bool
@@ -140,9 +142,28 @@ class EntriesAsked(Body):
     """Which part of the history."""
 
     credit_type: str | None = Field(default=None, description="Only this one; left out: all.")
+    kind: list[str] = Field(
+        default=[], description=f"Only these, repeated for several: {', '.join(KINDS)}.", examples=[["deduct"]]
+    )
+    source: list[str] = Field(
+        default=[], description=f"Only what made lots so: {', '.join(SOURCES)}.", examples=[["purchase", "bonus"]]
+    )
+    since: Instant | None = Field(default=None, description="Recorded then or later.")
+    until: Instant | None = Field(default=None, description="Recorded before then.")
+    search: str | None = Field(
+        default=None,
+        description="Stands in the key, the operation or the link, as it is; A to Z also as a to z. "
+        f"At most {MAX_SEARCH} bytes.",
+    )
+    sort: Sort = Field(
+        default="newest",
+        description="By `recorded_at`, or by credits moved: the amount without its sign, or what was held or freed.",
+    )
     limit: int = Field(default=50, ge=1, le=MAX_PAGE)
     cursor: str | None = Field(
-        default=None, description="`next_cursor` of the page before. New entries do not disturb it."
+        default=None,
+        description="`next_cursor` of the page before, with the same filters and sort. "
+        "All pages together are what there was when the first was asked for.",
     )
 
 
@@ -221,8 +242,11 @@ async def show_lots(request: Request, account: AccountId, asked: Annotated[LotsA
     responses=refusals(errors.InvalidAccount, errors.UnknownCreditType, errors.InvalidField),
 )
 async def show_entries(request: Request, account: AccountId, asked: Annotated[EntriesAsked, Query()]) -> Exact:
-    """The account's ledger, newest first, page by page."""
-    page = await ledger(request).history(account, asked.credit_type, limit=asked.limit, cursor=asked.cursor)
+    """The account's ledger, newest first where nothing else is asked, page by page."""
+    page = await ledger(request).history(
+        account, asked.credit_type, kinds=asked.kind, sources=asked.source, since=asked.since, until=asked.until,
+        search=asked.search, sort=asked.sort, limit=asked.limit, cursor=asked.cursor,
+    )  # fmt: skip
     lines = [line.as_dict() for line in page.data]
     return Exact({"data": lines, "has_more": page.has_more, "next_cursor": page.next_cursor})
 

@@ -1,27 +1,22 @@
-"""Balances, lots and history, read without writing: what is due is counted as if it were already booked."""
+"""Balances and lots, read without writing: what is due is counted as if it were already booked."""
 
 from __future__ import annotations
 
-import base64
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from heapq import merge
-from itertools import islice
 
 from farthing.amounts import Amount, to_credits, to_units
 from farthing.catalog import Catalog
 from farthing.core import burn
 from farthing.core.book import Book, CreditType
 from farthing.core.due import settle
-from farthing.errors import AccountFrozen, InsufficientCredits, InvalidField
+from farthing.errors import AccountFrozen, InsufficientCredits
 from farthing.ledger.commands import gift_key
 from farthing.store import acts, sql
 from farthing.store.database import Session
 from farthing.store.sql import Account
-from farthing.store.tables import entries
 from farthing.store.tables import lots as lots_table
-from farthing.views import Balance, Check, Expiring, HoldView, Line, LotView, Page, hold_view, lot_view
+from farthing.views import Balance, Check, Expiring, HoldView, Line, LotView, hold_view, lot_view
 
 MAX_PAGE = 500
 
@@ -123,50 +118,5 @@ def drawn_lots(session: Session, account: str, lines: Iterable[Line], types: Map
     return [lot_view(row[1], sql.lot(session, row), types[row[1]].scale) for row in rows]
 
 
-def page(session: Session, account: str, types: Sequence[CreditType], *, limit: int, cursor: str | None) -> Page:
-    """The account's entries, newest first. A cursor stays right while new entries are written above it.
-
-    Raises:
-        InvalidField: a limit outside 1–500, or a cursor that is not one of ours.
-    """
-    if not 1 <= limit <= MAX_PAGE:
-        raise InvalidField(f"limit must be 1 to {MAX_PAGE}, not {limit!r}.", field="limit")
-    below = _decode(cursor) if cursor else {}
-    streams = [_newest(session, account, kind, below.get(kind.code), limit + 1) for kind in types]
-    newest_first = merge(*streams, key=lambda line: (line.recorded_at, line.credit_type, line.seq), reverse=True)
-    lines = list(islice(newest_first, limit + 1))
-    shown = lines[:limit]
-    for kind, stream in zip(types, streams, strict=True):  # what comes later is above the first page, whatever its type
-        below.setdefault(kind.code, stream[0].seq + 1 if stream else 1)
-    for line in shown:
-        below[line.credit_type] = line.seq
-    more = len(lines) > limit
-    return Page(shown, more, _encode(below) if more else None)
-
-
 def _at(book: Book, now: datetime) -> Book:
     return settle(book, max(now, book.recorded_at)).book
-
-
-def _newest(session: Session, account: str, kind: CreditType, below: int | None, limit: int) -> list[Line]:
-    names = ", ".join(entries.c.keys())
-    rows = session.execute(
-        f"SELECT {names} FROM farthing_entries WHERE account = ? AND credit_type = ? AND seq < ? "
-        "ORDER BY seq DESC LIMIT ?",
-        (account, kind.code, 2**62 if below is None else below, limit),
-    )
-    return [Line(sql.entry(session, row), kind.scale) for row in rows]
-
-
-def _encode(below: dict[str, int]) -> str:
-    return base64.urlsafe_b64encode(json.dumps(below).encode()).decode().rstrip("=")
-
-
-def _decode(cursor: str) -> dict[str, int]:
-    try:
-        below = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
-        if all(isinstance(seq, int) and 0 <= seq < 2**62 for seq in below.values()):
-            return below
-    except (ValueError, AttributeError, RecursionError):
-        pass
-    raise InvalidField("cursor is not one that Farthing gave. Start again without it.", field="cursor")

@@ -8,7 +8,7 @@ import random
 import threading
 import time
 import weakref
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any, TypeVar
 
@@ -53,10 +53,15 @@ class Session:
         cursor.execute(self.dialect.sql(sql), params)
         return cursor.fetchall() if cursor.description else []
 
+    def by_key(self) -> None:
+        """From here on no plan of this transaction reads a whole table where an index leads to the rows."""
+        if self.dialect.by_key:
+            self._cursor.execute(self.dialect.by_key)
+
     def executemany(self, sql: str, rows: Sequence[Row]) -> None:
         self._cursor.executemany(self.dialect.sql(sql), rows)
 
-    def stream(self, sql: str, params: Sequence[Any] = (), *, size: int = 2000) -> Iterator[Row]:
+    def stream(self, sql: str, params: Sequence[Any] = (), *, size: int = 2000) -> Generator[Row]:
         """Rows of a long reading, `size` at a time, so that memory stays bounded."""
         cursor = self.dialect.streaming_cursor(self._cursor.connection)
         try:

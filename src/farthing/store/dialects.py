@@ -75,6 +75,7 @@ class SQLite:
     name = "sqlite"
     begin = begin_hurried = "BEGIN IMMEDIATE"
     begin_reading = "BEGIN"
+    by_key = None
     locks_rows = False
     remedy = "Check that the file's folder exists and that you may read and write there"
     shared = exclusive = ""  # a transaction that writes is alone
@@ -208,6 +209,7 @@ class PostgreSQL:
     begin = f"SET LOCAL lock_timeout = '{BUSY_TIMEOUT_S}s'"  # the writer waits only a moment
     begin_hurried = None  # psycopg begins with the first statement
     begin_reading = None
+    by_key = "SET LOCAL enable_seqscan = off"
     locks_rows = True
     remedy = "Check that it runs and that the URL is right"
     shared = "FOR SHARE"
