@@ -18,7 +18,6 @@ from bench.postgres import Postgres
 from bench.server import serving
 from bench.sqlite import raw_sqlite
 
-IMPORTS_AT_ONCE = 5
 PAGES = 200  # accounts of an empty ledger that have a page of history to read
 LOADS: tuple[ours.Load, ...] = ("spread", "zipf", "hot")
 CALLERS = (1, 64, 256, 1024)
@@ -178,7 +177,7 @@ def crowds_on_postgres(stage: Stage) -> Measured:
         floor.floor(stage.server, stage.plan.accounts) as least,
     ):
         contenders = {
-            f"{callers} callers, {load}, {processes} process{'es' if processes > 1 else ''}": ledger.at(
+            f"{_counted(callers, 'caller')}, {load}, {_counted(processes, 'process')}": ledger.at(
                 callers, load, processes=processes
             )
             for callers in CALLERS
@@ -195,8 +194,14 @@ def crowds_on_sqlite(stage: Stage) -> Measured:
         ours.on_sqlite(stage.folder / "crowds.db", accounts) as ledger,
         raw_sqlite(stage.folder / "crowds-raw.db", accounts) as raw,
     ):
-        contenders = {f"{callers} callers, {load}": ledger.at(callers, load) for callers in CALLERS for load in LOADS}
+        contenders = {
+            f"{_counted(callers, 'caller')}, {load}": ledger.at(callers, load) for callers in CALLERS for load in LOADS
+        }
         return _crowds(stage, contenders, raw.at(1))
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}{'es' if noun.endswith('s') else 's'}"
 
 
 def _crowds(stage: Stage, contenders: dict[str, Contender], least: Contender) -> Measured:
@@ -218,7 +223,7 @@ def _import(module: str) -> Contender:
     def work(seconds: float) -> Run:
         deadline = time.perf_counter() + seconds
         took: list[float] = []
-        while time.perf_counter() < deadline or len(took) < IMPORTS_AT_ONCE:
+        while time.perf_counter() < deadline or not took:
             took.append(float(subprocess.check_output([sys.executable, "-c", program])))
         return Run(1, sorted(took)[len(took) // 2])
 
