@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import tempfile
@@ -29,6 +30,7 @@ class Stage:
     def __init__(self, plan: Plan, pgledger: Path | None, cleanup: ExitStack) -> None:
         self.plan = plan
         self.pgledger = pgledger
+        self.load = os.getloadavg()[0]
         self._cleanup = cleanup
 
     @cached_property

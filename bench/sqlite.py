@@ -6,6 +6,7 @@ import random
 import sqlite3
 from collections.abc import Generator
 from contextlib import contextmanager
+from pathlib import Path
 from time import perf_counter
 from uuid import uuid4
 
@@ -23,7 +24,7 @@ TALLY = "SELECT (SELECT count(*) FROM entries), (SELECT sum(? - balance) FROM ba
 class RawSqlite:
     """One connection in a plain loop."""
 
-    def __init__(self, path: str, accounts: int) -> None:
+    def __init__(self, path: Path, accounts: int) -> None:
         self._connection = sqlite3.connect(path, isolation_level=None)
         self._accounts = [f"user-{number}" for number in range(1, accounts + 1)]
         self._entries = 0
@@ -67,7 +68,7 @@ class RawSqlite:
 
 
 @contextmanager
-def raw_sqlite(path: str, accounts: int) -> Generator[RawSqlite]:
+def raw_sqlite(path: Path, accounts: int) -> Generator[RawSqlite]:
     raw = RawSqlite(path, accounts)
     yield raw
     raw.close()
