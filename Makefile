@@ -6,7 +6,7 @@ CORES := $(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)
 WORKERS ?= $(shell echo $$(( $(CORES) > 4 ? 8 : $(CORES) * 2 )))
 INSTALLED := .venv/.installed
 
-.PHONY: demo test test-long rows lint browser clean
+.PHONY: demo test test-long rows lint browser bench clean
 
 demo: $(INSTALLED)
 	@$(BIN)/farthing demo $(ARGS)
@@ -30,6 +30,10 @@ lint: $(INSTALLED)
 
 browser: $(INSTALLED)
 	@$(BIN)/python -m tests.browser
+
+# All goals take an hour and rewrite docs/benchmarks.md; `make bench ARGS="F1 F2 --json"` measures just those.
+bench: $(INSTALLED)
+	@$(BIN)/python -m bench $(ARGS)
 
 clean:
 	rm -rf .venv .pytest_cache .ruff_cache .hypothesis .import_linter_cache build dist

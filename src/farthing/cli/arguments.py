@@ -117,5 +117,5 @@ def moment(option: str, said: str | None, zone: Callable[[], str]) -> datetime |
     try:
         day = date.fromisoformat(said or "")
     except ValueError:
-        return instant(option, said)
+        return None if said is None else instant(option, said)
     return datetime.combine(day, time.min, ZoneInfo(zone()))
