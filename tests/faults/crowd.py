@@ -1,63 +1,71 @@
 """A process that works on a shared database: started by tests that need real processes.
 
-Reads its orders as JSON from the command line and prints one JSON line for each answer, after the answer.
+Reads its orders as JSON from the command line and prints what it asks and what it is told, a JSON line each, as it
+happens; `Told.hear` reads them.
 """
 
 from __future__ import annotations
 
 import json
+import os
+import subprocess
 import sys
-from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
 
 import farthing
-from farthing.errors import FarthingError
+from tests.faults.told import Ask, Told, keep_asking, spend, through
 from tests.kit import shop
+
+ROOT = Path(__file__).parents[2]
+
+
+class Printed(Told):
+    """Prints before it asks and after it was told, so that whoever kills this process knows as much as its callers."""
+
+    def ask(self, ask: Ask) -> None:
+        tell("ask", ask)
+
+    def acknowledge(self, ask: Ask, seq: int) -> None:
+        tell("acknowledge", ask, seq)
+
+    def refuse(self, ask: Ask, code: str) -> None:
+        tell("refuse", ask, code)
+
+
+def tell(*line: object) -> None:
+    os.write(1, f"{json.dumps(line)}\n".encode())  # unbuffered, and whole lines whatever the threads do
 
 
 def race(url: str, name: str, threads: int, tries: int, account: str) -> None:
-    """Deducts one credit, `tries` times in each thread, and tells how often that was won and refused."""
-    credits = farthing.open(url, catalog=shop())
-    print("ready", flush=True)
-    sys.stdin.readline()
-
-    def run(thread: int) -> Counter[str]:
-        told: Counter[str] = Counter()
-        for number in range(tries):
-            try:
-                credits.deduct(account, "images", 1, key=f"{name}:{thread}:{number}")
-                told["won"] += 1
-            except FarthingError as error:
-                told[error.code] += 1
-        return told
-
-    with ThreadPoolExecutor(threads) as pool:
-        total = sum(pool.map(run, range(threads)), Counter[str]())
-    print(json.dumps(total), flush=True)
+    """Takes one credit, `tries` times in each thread; a refusal is an answer. Waits at the line for the others."""
+    with farthing.open(url, catalog=shop()) as credits, ThreadPoolExecutor(threads) as pool:
+        told, call = Printed(), through(credits)
+        tell("ready")
+        sys.stdin.readline()
+        asks = [Ask(account, -1, f"{name}:{number}") for number in range(threads * tries)]
+        list(pool.map(lambda ask: told.do(call, ask), asks))
 
 
-def work(url: str, name: str, threads: int, accounts: int) -> None:
-    """Grants and deducts for ever over several accounts, and prints each key once its receipt is there."""
-    credits = farthing.open(url, catalog=shop())
+def work(url: str, name: str, threads: int, accounts: int, tries: int, again: list[list[Any]]) -> None:
+    """Asks `again` what others were not answered, then gives and takes, `tries` times in each thread."""
+    with farthing.open(url, catalog=shop()) as credits, ThreadPoolExecutor(threads) as pool:
+        told, call = Printed(), through(credits)
+        list(pool.map(lambda ask: keep_asking(told, call, Ask(*ask)), again))
 
-    def run(thread: int) -> None:
-        number = 0
-        while True:
-            number += 1
-            account = f"user{(number + thread) % accounts}"
-            key = f"{name}:{thread}:{number}"
-            if number % 5 == 1:
-                credits.grant(account, "images", 5, key=key, source="gift", expires="30d")
-            else:
-                try:
-                    credits.deduct(account, "images", 1, key=key)
-                except farthing.InsufficientCredits:
-                    continue
-            sys.stdout.write(f"{account} {key}\n")
-            sys.stdout.flush()
+        def run(thread: int) -> None:
+            spend(told, call, f"{name}:{thread}", accounts=accounts, stop=lambda number: number == tries)
 
-    with ThreadPoolExecutor(threads) as pool:
         list(pool.map(run, range(threads)))
+
+
+def start(**orders: Any) -> subprocess.Popen[str]:
+    """Starts such a process."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "tests.faults.crowd", json.dumps(orders)],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT,
+    )  # fmt: skip
 
 
 if __name__ == "__main__":

@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import os
-import signal
 import subprocess
-import sys
 import threading
 import time
-from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import pytest
 
@@ -21,17 +16,9 @@ import farthing
 from farthing import AsyncCredits, Credits, Receipt
 from farthing.errors import NestedWrite
 from farthing.ledger.verifying import verify
+from tests.faults.crowd import start
+from tests.faults.told import Ask, Told, prove, through
 from tests.kit import Clock, proved, shop
-
-ROOT = Path(__file__).parents[2]
-
-
-def start(**orders: object) -> subprocess.Popen[str]:
-    """A process of tests/faults/crowd.py."""
-    return subprocess.Popen(
-        [sys.executable, "-m", "tests.faults.crowd", json.dumps(orders)],
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT,
-    )  # fmt: skip
 
 
 @pytest.mark.row("L3")
@@ -42,48 +29,52 @@ def test_four_processes_of_eight_threads_race_for_the_last_credits(database_url:
 @pytest.mark.row("L3")
 def test_they_race_beside_a_write_ahead_log(sqlite):
     with sqlite.migrated() as url:
-        with farthing.open(url, catalog=shop()) as credits:
-            assert credits.database.use_wal() == "wal"
+        use_wal(url)
         race_for_the_last(url)
 
 
-def race_for_the_last(database_url: str) -> None:
-    with farthing.open(database_url, catalog=shop()) as credits:
-        credits.grant("ada", "images", 100, key="g1", source="gift", expires="30d")
-        credits.grant("ada", "images", 37, key="g2", source="gift")
-        processes = [
-            start(do="race", url=database_url, name=str(n), threads=8, tries=6, account="ada") for n in range(4)
-        ]
-        for process in processes:
-            assert process.stdout and process.stdout.readline() == "ready\n"
-        for process in processes:
-            assert process.stdin
-            process.stdin.write("go\n")
-            process.stdin.flush()
-        told = sum((Counter(json.loads(process.communicate()[0])) for process in processes), Counter[str]())
-        assert told == {"won": 137, "insufficient_credits": 4 * 8 * 6 - 137}
-        assert credits.balance("ada", "images").posted == 0
-        report = verify(credits.database)
-        assert report.proved
-        assert report.entries == 2 + 137
+def race_for_the_last(url: str) -> None:
+    told = Told()
+    with farthing.open(url, catalog=shop()) as credits:
+        for amount in (100, 37):
+            told.do(through(credits), Ask("ada", amount, f"g{amount}"))
+    processes = [start(do="race", url=url, name=str(n), threads=8, tries=6, account="ada") for n in range(4)]
+    for process in processes:
+        assert process.stdout and process.stdout.readline() == '["ready"]\n'
+    for process in processes:
+        assert process.stdin
+        process.stdin.write("go\n")
+        process.stdin.flush()
+    hear_all(told, processes)
+    assert len(told.entries) == 2 + 137
+    assert told.errors() == {"insufficient_credits": 4 * 8 * 6 - 137}
+    prove(url, told)
 
 
-@pytest.mark.long
-def test_nothing_acknowledged_is_lost_when_processes_are_killed(database_url: str, count: Callable[[int, int], int]):
-    farthing.open(database_url, catalog=shop()).close()
-    acknowledged: list[str] = []
-    for kill in range(count(5, 50)):
-        process = start(do="work", url=database_url, name=str(kill), threads=4, accounts=3)
-        assert process.stdout
-        acknowledged += [process.stdout.readline() for _ in range(15 + kill * 7 % 40)]
-        os.kill(process.pid, signal.SIGKILL)
-        acknowledged += [line for line in process.communicate()[0].splitlines(keepends=True) if line.endswith("\n")]
-    with farthing.open(database_url, catalog=shop()) as credits:
-        with credits.database.reading() as session:
-            recorded = Counter(session.execute("SELECT account, key FROM farthing_entries WHERE key IS NOT NULL"))
-        assert set(recorded.values()) == {1}
-        assert {tuple(line.split()) for line in acknowledged} <= set(recorded)
-        assert verify(credits.database).faults == []
+def hear_all(told: Told, processes: list[subprocess.Popen[str]]) -> None:
+    for process in processes:
+        for line in process.communicate()[0].splitlines():
+            told.hear(line)
+        assert process.returncode == 0
+
+
+@pytest.mark.row("L3", "L16")
+@pytest.mark.parametrize("journal_mode", ["delete", "wal"])
+def test_two_processes_of_eight_threads_share_one_file(sqlite, journal_mode: str, count: Callable[[int, int], int]):
+    with sqlite.migrated() as url:
+        if journal_mode == "wal":
+            use_wal(url)
+        told = Told()
+        orders = {"do": "work", "url": url, "threads": 8, "accounts": 3, "tries": count(25, 250), "again": []}
+        hear_all(told, [start(name=name, **orders) for name in ("a", "b")])
+        assert len(told.asked) == 2 * 8 * count(25, 250)
+        assert told.unanswered() == []
+        prove(url, told)
+
+
+def use_wal(url: str) -> None:
+    with farthing.open(url, catalog=shop()) as credits:
+        assert credits.database.use_wal() == "wal"
 
 
 def _slowest_but_one_percent(credits: Credits, round: int) -> float:
