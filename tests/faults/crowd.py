@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -15,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import farthing
-from tests.faults.told import Ask, Told, keep_asking, spend, through
+from tests.faults.told import Ask, Told, keep_asking, spend, through, under_load
 from tests.kit import shop
 
 ROOT = Path(__file__).parents[2]
@@ -26,12 +27,15 @@ class Printed(Told):
 
     def ask(self, ask: Ask) -> None:
         tell("ask", ask)
+        super().ask(ask)
 
     def acknowledge(self, ask: Ask, seq: int) -> None:
         tell("acknowledge", ask, seq)
+        super().acknowledge(ask, seq)
 
     def refuse(self, ask: Ask, code: str) -> None:
         tell("refuse", ask, code)
+        super().refuse(ask, code)
 
 
 def tell(*line: object) -> None:
@@ -48,16 +52,38 @@ def race(url: str, name: str, threads: int, tries: int, account: str) -> None:
         list(pool.map(lambda ask: told.do(call, ask), asks))
 
 
-def work(url: str, name: str, threads: int, accounts: int, tries: int, again: list[list[Any]]) -> None:
+def work(url: str, name: str, threads: int, tries: int, again: list[list[Any]]) -> None:
     """Asks `again` what others were not answered, then gives and takes, `tries` times in each thread."""
     with farthing.open(url, catalog=shop()) as credits, ThreadPoolExecutor(threads) as pool:
         told, call = Printed(), through(credits)
         list(pool.map(lambda ask: keep_asking(told, call, Ask(*ask)), again))
 
         def run(thread: int) -> None:
-            spend(told, call, f"{name}:{thread}", accounts=accounts, stop=lambda number: number == tries)
+            spend(told, call, f"{name}:{thread}", stop=lambda number: number == tries)
 
         list(pool.map(run, range(threads)))
+
+
+def cramped(url: str, threads: int, room_bytes: int) -> None:
+    """Works while the system lets no file of this process grow beyond what it is and `room_bytes`, and after that."""
+    with farthing.open(url, catalog=shop()) as credits:
+        told = Printed()
+        with under_load(told, [through(credits)] * threads):
+            told.wait_for_more(acknowledged=20)
+            limit_files(largest_bytes(credits) + room_bytes)
+            told.wait_for_more(refused=20)
+            limit_files(resource.RLIM_INFINITY)
+            told.wait_for_more(acknowledged=20)
+
+
+def largest_bytes(credits: farthing.Credits) -> int:
+    file = Path(credits.database.url.database or "")
+    return max(part.stat().st_size for part in file.parent.glob(f"{file.name}*"))
+
+
+def limit_files(size_bytes: int) -> None:
+    """A write beyond this fails; Python ignores the signal that would come with it."""
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size_bytes, resource.RLIM_INFINITY))
 
 
 def start(**orders: Any) -> subprocess.Popen[str]:
@@ -68,6 +94,14 @@ def start(**orders: Any) -> subprocess.Popen[str]:
     )  # fmt: skip
 
 
+def hear_all(told: Told, processes: list[subprocess.Popen[str]]) -> None:
+    """What they print, until they end well."""
+    for process in processes:
+        for line in process.communicate()[0].splitlines():
+            told.hear(line)
+        assert process.returncode == 0
+
+
 if __name__ == "__main__":
     orders = json.loads(sys.argv[1])
-    {"race": race, "work": work}[orders.pop("do")](**orders)
+    {"race": race, "work": work, "cramped": cramped}[orders.pop("do")](**orders)

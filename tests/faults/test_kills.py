@@ -8,7 +8,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from itertools import islice, repeat
 from pathlib import Path
 from types import FrameType
@@ -20,7 +20,7 @@ import farthing
 from farthing import Credits, keys
 from tests.faults.crowd import start
 from tests.faults.serving import free_port, serving
-from tests.faults.told import Ask, Told, keep_asking, over_http, prove, recorded, spend, through
+from tests.faults.told import PATIENCE_S, Ask, Told, keep_asking, over_http, prove, recorded, through, under_load
 from tests.kit import shop
 
 
@@ -30,7 +30,7 @@ def test_killed_workers_lose_nothing_they_acknowledged(database_url: str, count:
     told, chance = Told(), random.Random(1)
     for kill in range(count(5, 50)):
         again = told.unanswered()  # the next worker asks for what the last one took with it, with the same keys
-        process = start(do="work", url=database_url, name=str(kill), threads=4, accounts=3, tries=10**6, again=again)
+        process = start(do="work", url=database_url, name=str(kill), threads=4, tries=10**6, again=again)
         assert process.stdout
         for line in islice(process.stdout, chance.randrange(40, 200)):
             told.hear(line)
@@ -51,27 +51,17 @@ def test_a_killed_server_loses_nothing_it_acknowledged(
 ):
     with farthing.open(database_url, catalog=shop()) as credits:
         _, api_key = keys.create(credits, "load", ["spend", "grant"])
-    told, chance, port = Told(), random.Random(2), free_port()
-    serves, done = threading.Event(), threading.Event()
-
-    def client(number: int) -> None:
-        serves.wait()
-        call = over_http(port, api_key)
-        spend(told, call, str(number), accounts=3, stop=lambda _: done.is_set(), back=serves.wait)
-
-    with ThreadPoolExecutor(8) as clients:
-        running = [clients.submit(client, number) for number in range(8)]
+    told, chance, port, serves = Told(), random.Random(2), free_port(), threading.Event()
+    callers = [over_http(port, api_key) for _ in range(8)]
+    with ExitStack() as last, under_load(told, callers, back=lambda: serves.wait(PATIENCE_S)):
         for _ in range(count(5, 50)):
             with serving(database_url, tmp_path, port) as server:
                 serves.set()
-                told.wait_for_more(chance.randrange(20, 120))
+                told.wait_for_more(acknowledged=chance.randrange(20, 120))
                 serves.clear()
                 server.kill()
-        with serving(database_url, tmp_path, port):
-            done.set()
-            serves.set()
-            for one in running:
-                one.result()
+        last.enter_context(serving(database_url, tmp_path, port))
+        serves.set()
     assert told.unanswered() == []
     prove(database_url, told)
 

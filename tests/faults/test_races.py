@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import subprocess
 import threading
 import time
 from collections.abc import Callable
@@ -16,21 +15,20 @@ import farthing
 from farthing import AsyncCredits, Credits, Receipt
 from farthing.errors import NestedWrite
 from farthing.ledger.verifying import verify
-from tests.faults.crowd import start
+from tests.faults.crowd import hear_all, start
 from tests.faults.told import Ask, Told, prove, through
 from tests.kit import Clock, proved, shop
 
 
 @pytest.mark.row("L3")
-def test_four_processes_of_eight_threads_race_for_the_last_credits(database_url: str):
-    race_for_the_last(database_url)
+def test_four_processes_of_eight_threads_race_for_the_last_credits(postgresql):
+    with postgresql.migrated() as url:
+        race_for_the_last(url)
 
 
 @pytest.mark.row("L3")
-def test_they_race_beside_a_write_ahead_log(sqlite):
-    with sqlite.migrated() as url:
-        use_wal(url)
-        race_for_the_last(url)
+def test_they_race_for_the_last_credits_in_each_journal_mode(file_url: str):
+    race_for_the_last(file_url)
 
 
 def race_for_the_last(url: str) -> None:
@@ -51,30 +49,14 @@ def race_for_the_last(url: str) -> None:
     prove(url, told)
 
 
-def hear_all(told: Told, processes: list[subprocess.Popen[str]]) -> None:
-    for process in processes:
-        for line in process.communicate()[0].splitlines():
-            told.hear(line)
-        assert process.returncode == 0
-
-
 @pytest.mark.row("L3", "L16")
-@pytest.mark.parametrize("journal_mode", ["delete", "wal"])
-def test_two_processes_of_eight_threads_share_one_file(sqlite, journal_mode: str, count: Callable[[int, int], int]):
-    with sqlite.migrated() as url:
-        if journal_mode == "wal":
-            use_wal(url)
-        told = Told()
-        orders = {"do": "work", "url": url, "threads": 8, "accounts": 3, "tries": count(25, 250), "again": []}
-        hear_all(told, [start(name=name, **orders) for name in ("a", "b")])
-        assert len(told.asked) == 2 * 8 * count(25, 250)
-        assert told.unanswered() == []
-        prove(url, told)
-
-
-def use_wal(url: str) -> None:
-    with farthing.open(url, catalog=shop()) as credits:
-        assert credits.database.use_wal() == "wal"
+def test_two_processes_of_eight_threads_share_one_file(file_url: str, count: Callable[[int, int], int]):
+    told = Told()
+    orders = {"do": "work", "url": file_url, "threads": 8, "tries": count(25, 250), "again": []}
+    hear_all(told, [start(name=name, **orders) for name in ("a", "b")])
+    assert len(told.asked) == 2 * 8 * count(25, 250)
+    assert told.unanswered() == []
+    prove(file_url, told)
 
 
 def _slowest_but_one_percent(credits: Credits, round: int) -> float:

@@ -7,7 +7,9 @@ import json
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from itertools import count
 from typing import NamedTuple
 
@@ -42,7 +44,8 @@ class Told:
         self.asked = Counter[Ask]()
         self.entries: dict[Ask, set[int]] = {}
         self.refusals: dict[Ask, list[str]] = {}
-        self._changed = threading.Condition()
+        self.given_up = False
+        self._changed = threading.Condition(threading.RLock())
 
     def ask(self, ask: Ask) -> None:
         with self._changed:
@@ -80,7 +83,8 @@ class Told:
 
     def errors(self) -> Counter[str]:
         """How often callers were told which code."""
-        return Counter(code for codes in self.refusals.values() for code in codes)
+        with self._changed:
+            return Counter(code for codes in self.refusals.values() for code in codes)
 
     def unanswered(self) -> list[Ask]:
         """What was never answered in a way that lasts: to be asked again with the same key."""
@@ -100,10 +104,10 @@ class Told:
         with self._changed:
             assert self._changed.wait_for(enough, PATIENCE_S), f"still waiting after {PATIENCE_S} s: {self.errors()}"
 
-    def wait_for_more(self, acknowledged: int) -> None:
-        """Until so many more were acknowledged."""
-        goal = len(self.entries) + acknowledged
-        self.wait_for(lambda: len(self.entries) >= goal)
+    def wait_for_more(self, *, acknowledged: int = 0, refused: int = 0) -> None:
+        """Until so many more were acknowledged, and so many more refused."""
+        entries, refusals = acknowledged + len(self.entries), refused + self.errors().total()
+        self.wait_for(lambda: len(self.entries) >= entries and self.errors().total() >= refusals)
 
 
 class Problem(Exception):
@@ -151,7 +155,7 @@ def over_http(port: int, api_key: str) -> Call:
 def keep_asking(told: Told, call: Call, ask: Ask, *, back: Callable[[], object] = lambda: None) -> None:
     """The same call with the same key until there is an answer that lasts. `back` waits for who went silent."""
     until = time.monotonic() + PATIENCE_S
-    while time.monotonic() < until:
+    while time.monotonic() < until and not told.given_up:
         code = told.do(call, ask)
         if code not in AGAIN | {SILENCE}:
             return
@@ -159,13 +163,35 @@ def keep_asking(told: Told, call: Call, ask: Ask, *, back: Callable[[], object] 
             back()
 
 
-def spend(told: Told, call: Call, name: str, *, accounts: int, stop: Callable[[int], bool], **options: object) -> None:
-    """Gives 5 and takes 1 four times, over several accounts in turn, until `stop(number)`: no question is left open."""
+def spend(
+    told: Told, call: Call, name: str, *, stop: Callable[[int], bool], back: Callable[[], object] = lambda: None
+) -> None:
+    """Gives 5 and takes 1 four times, over three accounts in turn, until `stop(number)`: no question is left open."""
     for number in count():
         if stop(number):
             return
-        account, amount = f"user{number // 5 % accounts}", -1 if number % 5 else 5
-        keep_asking(told, call, Ask(account, amount, f"{name}:{number}"), **options)  # pyright: ignore[reportArgumentType]
+        account, amount = f"user{number // 5 % 3}", -1 if number % 5 else 5
+        keep_asking(told, call, Ask(account, amount, f"{name}:{number}"), back=back)
+
+
+@contextmanager
+def under_load(told: Told, calls: list[Call], *, back: Callable[[], object] = lambda: None) -> Generator[None]:
+    """Callers who spend while the block lasts, and after it until each has an answer to its last question."""
+    done = threading.Event()
+    with ThreadPoolExecutor(len(calls)) as callers:
+        spending = [
+            callers.submit(spend, told, call, str(number), stop=lambda _: done.is_set(), back=back)
+            for number, call in enumerate(calls)
+        ]
+        try:
+            yield
+        except BaseException:
+            told.given_up = True
+            raise
+        finally:
+            done.set()
+    for one in spending:
+        one.result()
 
 
 def prove(url: str, told: Told) -> None:
