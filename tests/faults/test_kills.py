@@ -18,7 +18,7 @@ import pytest
 
 import farthing
 from farthing import Credits, keys
-from tests.faults.crowd import start
+from tests.faults.crowd import ended, forked, start
 from tests.faults.serving import free_port, serving
 from tests.faults.told import PATIENCE_S, Ask, Told, keep_asking, over_http, prove, recorded, through, under_load
 from tests.kit import shop
@@ -78,7 +78,7 @@ def test_killed_at_any_statement_a_transaction_is_all_there_or_not_at_all(databa
             asks = [Ask("ada", -7, f"d{step}"), Ask(f"new{step}", 5, "g")]
             for ask in asks:
                 told.ask(ask)
-            status = in_child(lambda asks=asks, step=step: die_at(step, credits, asks))
+            status = ended(forked(lambda asks=asks, step=step: die_at(step, credits, asks)))
             there = recorded(credits).keys() & set(asks)
             assert there in (set(), set(asks))
             stood.append(bool(there))
@@ -105,16 +105,3 @@ def die_at(step: int, credits: Credits, asks: list[Ask]) -> None:
         for ask in asks:
             through(tx)(ask)
     sys.setprofile(None)
-
-
-def in_child(work: Callable[[], None]) -> int:
-    """Runs `work` in a forked child; the exit code, negative for a signal."""
-    child = os.fork()
-    if child == 0:
-        status = 1
-        try:
-            work()
-            status = 0
-        finally:
-            os._exit(status)
-    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])

@@ -129,9 +129,9 @@ def through(credits: Verbs) -> Call:
     return call
 
 
-def over_http(port: int, api_key: str) -> Call:
+def over_http(port: int, api_key: str, connection: http.client.HTTPConnection | None = None) -> Call:
     """A caller with a connection of its own to a server on this machine, made anew when it breaks."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE_S)
+    connection = connection or http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE_S)
 
     def call(ask: Ask) -> int:
         headers = {"Authorization": f"Bearer {api_key}", "Idempotency-Key": ask.key, "Content-Type": "application/json"}
