@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 import threading
 import time
 from collections.abc import Callable
@@ -110,6 +111,23 @@ def test_a_neighbour_who_is_slow_to_make_an_account_holds_up_nobody_else(postgre
             waiting.join()
         assert credits.balance("new", "images").posted == 7
         assert verify(credits.database).proved
+
+
+@pytest.mark.row("L3")
+def test_writers_of_a_file_wait_for_the_application_that_holds_it(file_url: str):
+    """SQLite has one lock for the whole file: callers of another connection wait, and none is lost."""
+    told = Told()
+    holder = sqlite3.connect(file_url.removeprefix("sqlite:///"), isolation_level=None)
+    with farthing.open(file_url, catalog=shop()) as credits, ThreadPoolExecutor(8) as threads:
+        told.do(through(credits), Ask("ada", 8, "g"))
+        holder.execute("BEGIN IMMEDIATE")
+        waiting = [threads.submit(told.do, through(credits), Ask("ada", -1, f"d{number}")) for number in range(8)]
+        assert credits.balance("ada", "images").posted == 8
+        assert not any(one.done() for one in waiting)
+        holder.execute("COMMIT")
+        assert [one.result(PATIENCE_S) for one in waiting] == [None] * 8
+    holder.close()
+    prove(file_url, told)
 
 
 def test_a_busy_wallet_keeps_the_order_of_its_callers(postgresql):
