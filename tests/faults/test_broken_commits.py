@@ -6,70 +6,13 @@ import re
 import sqlite3
 from concurrent.futures import ThreadPoolExecutor
 
-import psycopg
 import pytest
-from sqlalchemy import event
 
 import farthing
-from farthing import Credits
-from farthing.errors import Corrupt, DatabaseBusy, DatabaseUnreachable, OutcomeUnknown
+from farthing.errors import Corrupt, DatabaseBusy, DatabaseUnreachable
 from farthing.ledger.verifying import verify
 from farthing.store.database import Session
-from tests.kit import Clock, proved, shop
-
-
-@pytest.fixture
-def breaking(monkeypatch: pytest.MonkeyPatch, credits: Credits):
-    """`breaking(times)`: the next commits are made, but their answers never arrive."""
-    left = {"times": 0}
-    real = type(credits.database)._connection
-
-    class Cut:
-        def __init__(self, connection) -> None:
-            self._connection = connection
-
-        def __getattr__(self, name: str):
-            return getattr(self._connection, name)
-
-        def commit(self) -> None:
-            self._connection.commit()
-            if left["times"]:
-                left["times"] -= 1
-                raise psycopg.OperationalError("server closed the connection unexpectedly")
-
-    def connection(self, engine, begin):
-        from contextlib import contextmanager
-
-        @contextmanager
-        def cut():
-            with real(self, engine, begin) as one:
-                yield Cut(one)
-
-        return cut()
-
-    monkeypatch.setattr(type(credits.database), "_connection", connection)
-    if credits.database.dialect.name == "sqlite":
-        monkeypatch.setattr(credits.database.dialect, "trouble", lambda error: "lost")
-    return lambda times: left.update(times=times)
-
-
-@pytest.mark.row("L16")
-def test_a_connection_cut_between_commit_and_answer_costs_nothing(credits: Credits, breaking):
-    credits.grant("ada", "images", 10, key="g", source="gift")
-    breaking(1)
-    assert credits.deduct("ada", "images", 3, key="d").available == 7
-    assert credits.balance("ada", "images").posted == 7
-
-
-@pytest.mark.row("L16")
-def test_where_the_outcome_stays_unknown_the_same_key_finds_out(credits: Credits, breaking):
-    credits.grant("ada", "images", 10, key="g", source="gift")
-    breaking(100)
-    with pytest.raises(OutcomeUnknown, match="same key"):
-        credits.deduct("ada", "images", 3, key="d")
-    breaking(0)
-    assert credits.deduct("ada", "images", 3, key="d").replayed
-    assert credits.balance("ada", "images").posted == 7
+from tests.kit import Clock, shop
 
 
 def test_one_corrupt_wallet_stops_only_its_own_callers(database_url: str, clock: Clock):
@@ -101,28 +44,6 @@ def test_a_locked_file_is_busy_and_nothing_was_changed(sqlite, clock: Clock, mon
         other.execute("ROLLBACK")
         assert not credits.grant("ada", "images", 1, key="g", source="gift").replayed
         other.close()
-
-
-def test_a_full_disk_refuses_by_name_and_loses_nothing(sqlite, clock: Clock):
-    limit = {"pages": 0}
-
-    def fill(connection, _record) -> None:
-        connection.execute(f"PRAGMA max_page_count = {limit['pages'] or 100_000}")
-
-    with sqlite.migrated() as url, proved(url, clock) as credits:
-        event.listen(credits.database._writes, "connect", fill)
-        credits.grant("ada", "images", 5, key="g", source="gift")
-        with credits.database.writing() as session:
-            [[limit["pages"]]] = session.execute("PRAGMA page_count")
-            session.execute(f"PRAGMA max_page_count = {limit['pages']}")
-        big = {"words": "x" * 8000}
-        with pytest.raises(DatabaseUnreachable, match=r"is full\. Nothing was changed"):
-            for number in range(100):
-                credits.grant("ada", "images", 1, key=f"k{number}", source="gift", metadata=big)
-        written = len(credits.history("ada", limit=500).data)
-        assert credits.balance("ada", "images").posted == 5 + written - 1
-        limit["pages"] = 0
-        assert not credits.grant("ada", "images", 1, key=f"k{written - 1}", source="gift", metadata=big).replayed
 
 
 def test_a_file_taken_away_is_unreachable(sqlite, clock: Clock):

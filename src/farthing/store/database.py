@@ -24,6 +24,7 @@ from farthing.errors import (
     Unavailable,
 )
 from farthing.store.dialects import About, Dialect, Row, Trouble, parse_url, tune
+from farthing.store.forks import Uses
 
 log = logging.getLogger("farthing")
 
@@ -79,7 +80,11 @@ class Database:
         self.url, self.dialect = parse_url(url)
         self._open()
         alive = weakref.ref(self)
-        os.register_at_fork(after_in_child=lambda: (database := alive()) and database._reopen())
+        os.register_at_fork(
+            before=lambda: (database := alive()) and database._before_fork(),
+            after_in_parent=lambda: (database := alive()) and database._uses.resume(),
+            after_in_child=lambda: (database := alive()) and database._reopen(),
+        )
 
     def _open(self) -> None:
         self._writes = self._engine(writes=True)
@@ -88,11 +93,20 @@ class Database:
         self._reads = self._writes if self.dialect.memory else self._engine(writes=False)
         # SQLite has one writer: waiting for it here is fair and instant, its own busy handler sleeps and polls.
         self._turn: AbstractContextManager[Any] = nullcontext() if self.dialect.locks_rows else threading.RLock()
+        self._uses = Uses()
 
     def _engine(self, *, writes: bool) -> sa.Engine:
         engine = sa.create_engine(self.url, **self.dialect.engine_options(writes=writes))
         tune(engine, writes=writes)
         return engine
+
+    def _before_fork(self) -> None:
+        """A file's connections are closed; those to a server cannot harm a child that leaves them alone."""
+        if self.dialect.locks_rows or self.dialect.memory:
+            return
+        if not self._uses.pause():
+            log.warning("a fork did not wait any longer for a transaction on %s", self.url.render_as_string())
+        self.close()
 
     def _reopen(self) -> None:
         """After a fork: the parent's connections are left to the parent."""
@@ -189,7 +203,7 @@ class Database:
         """`work` on a SQLAlchemy connection in a transaction of its own; again, when somebody else did it first."""
         for attempt in range(1, ATTEMPTS + 1):
             try:
-                with self._turn, self._writes.begin() as connection:
+                with self._turn, self._uses.use(), self._writes.begin() as connection:
                     if self.dialect.locks_rows:
                         connection.exec_driver_sql(self.dialect.begin)
                     return work(connection)
@@ -203,36 +217,37 @@ class Database:
     def schema_view(self) -> Generator[sa.Connection]:
         """A SQLAlchemy connection to look at the schema with."""
         try:
-            with self._reads.connect() as connection:
+            with self._uses.use(), self._reads.connect() as connection:
                 yield connection
         except exc.DBAPIError as error:
             raise self.named(error) from error
 
     @contextmanager
     def _connection(self, engine: sa.Engine, begin: str | None) -> Generator[Any]:
-        try:
-            proxied = engine.raw_connection()
-        except Exception as error:
-            raise self.named(error) from error  # the pool's own errors: there is no connection to give back
-        broken = False
-        try:
-            if begin:
-                proxied.cursor().execute(begin)
-            yield proxied
-        except FarthingError as error:
-            broken = isinstance(error, Unavailable)
-            raise
-        except Exception as error:
-            named = self.named(error)
-            broken = isinstance(named, DatabaseUnreachable)
-            if named is error:
+        with self._uses.use():
+            try:
+                proxied = engine.raw_connection()
+            except Exception as error:
+                raise self.named(error) from error  # the pool's own errors: there is no connection to give back
+            broken = False
+            try:
+                if begin:
+                    proxied.cursor().execute(begin)
+                yield proxied
+            except FarthingError as error:
+                broken = isinstance(error, Unavailable)
                 raise
-            raise named from error
-        finally:
-            broken = broken and not self.dialect.memory  # there the one connection is the database
-            _give_back(proxied, broken=broken)
-            if broken:
-                engine.dispose()
+            except Exception as error:
+                named = self.named(error)
+                broken = isinstance(named, DatabaseUnreachable)
+                if named is error:
+                    raise
+                raise named from error
+            finally:
+                broken = broken and not self.dialect.memory  # there the one connection is the database
+                _give_back(proxied, broken=broken)
+                if broken:
+                    engine.dispose()
 
     def named(self, error: Exception) -> Exception:
         """What the driver's error means to a caller; errors that are nobody's fault but ours stay as they are."""
