@@ -118,12 +118,14 @@ def ended(child: int) -> int:
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
 
-def hear_all(told: Told, processes: list[subprocess.Popen[str]]) -> None:
-    """What they print, until they end well."""
-    for process in processes:
-        for line in process.communicate()[0].splitlines():
-            told.hear(line)
-        assert process.returncode == 0
+def hear(told: Told, process: subprocess.Popen[str]) -> int:
+    """Takes in what it still has to say, to its end. Returns its exit code."""
+    assert process.stdout and process.stdin
+    for line in process.stdout:
+        told.hear(line)
+    process.stdout.close()
+    process.stdin.close()
+    return process.wait()
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ import pytest
 
 import farthing
 from farthing import Credits, keys
-from tests.faults.crowd import ended, forked, start
+from tests.faults.crowd import ended, forked, hear, start
 from tests.faults.serving import free_port, serving
 from tests.faults.told import PATIENCE_S, Ask, Told, keep_asking, over_http, prove, recorded, through, under_load
 from tests.kit import shop
@@ -35,8 +35,7 @@ def test_killed_workers_lose_nothing_they_acknowledged(database_url: str, count:
         for line in islice(process.stdout, chance.randrange(40, 200)):
             told.hear(line)
         os.kill(process.pid, signal.SIGKILL)
-        for line in process.communicate()[0].splitlines():
-            told.hear(line)
+        assert hear(told, process) == -signal.SIGKILL
     with farthing.open(database_url, catalog=shop()) as credits:
         for ask in told.unanswered():
             keep_asking(told, through(credits), ask)

@@ -16,7 +16,7 @@ from farthing import AsyncCredits, Credits, Receipt
 from farthing.errors import DatabaseBusy, NestedWrite
 from farthing.ledger.verifying import verify
 from farthing.store.database import Database
-from tests.faults.crowd import hear_all, start
+from tests.faults.crowd import hear, start
 from tests.faults.told import PATIENCE_S, Ask, Told, prove, through
 from tests.kit import shop
 
@@ -34,7 +34,7 @@ def test_four_processes_of_eight_threads_race_for_the_last_credits(any_url: str)
         assert process.stdin
         process.stdin.write("go\n")
         process.stdin.flush()
-    hear_all(told, processes)
+    assert [hear(told, process) for process in processes] == [0] * 4
     assert len(told.entries) == 2 + 137
     assert told.errors() == {"insufficient_credits": 4 * 8 * 6 - 137}
     prove(any_url, told)
@@ -44,7 +44,8 @@ def test_four_processes_of_eight_threads_race_for_the_last_credits(any_url: str)
 def test_two_processes_of_eight_threads_share_one_file(file_url: str, count: Callable[[int, int], int]):
     told = Told()
     orders = {"do": "work", "url": file_url, "threads": 8, "tries": count(25, 250), "again": []}
-    hear_all(told, [start(name=name, **orders) for name in ("a", "b")])
+    processes = [start(name=name, **orders) for name in ("a", "b")]
+    assert [hear(told, process) for process in processes] == [0, 0]
     assert len(told.asked) == 2 * 8 * count(25, 250)
     assert told.unanswered() == []
     prove(file_url, told)
