@@ -21,7 +21,7 @@ from farthing.ledger.accounts import Accounts
 from farthing.ledger.beat import Command, Outcome, book_due
 from farthing.ledger.exporting import csv_blocks
 from farthing.ledger.hosting import Hosted
-from farthing.ledger.posting import Call, commands, each_for_itself, few_enough
+from farthing.ledger.posting import Call, commands, each_for_itself
 from farthing.ledger.transaction import Tx
 from farthing.ledger.verbs import Verbs, receipt
 from farthing.ledger.verifying import Report, verify
@@ -156,8 +156,7 @@ class Credits(Verbs, Accounts):
             the first refusal, where atomic: none of them was carried out, and it too has an `index`.
         """
         if atomic:
-            made = commands(self.catalog, few_enough(calls))
-            return self.run(lambda tx: tx.carry_out(made))
+            return self.run(lambda tx: tx.post(calls))
         return each_for_itself(commands(self.catalog, calls), self.submit)
 
     def open_account(self, account: str, *, time_zone: str | None = None, locale: str | None = None) -> Account:

@@ -228,7 +228,7 @@ def test_awaited_it_is_the_same(database_url: str, clock: Clock):
 
 
 def test_a_call_is_said_with_the_verbs_own_arguments():
-    verbs = {name: verb for name, verb in vars(Verbs).items() if inspect.isfunction(verb) and not name.startswith("_")}
+    verbs = {name: verb for name, verb in inspect.getmembers(Verbs, inspect.isfunction) if not name.startswith("_")}
     assert {name for name in vars(Calls) if not name.startswith("_")} == set(verbs)
     for name, verb in verbs.items():
         offered = getattr(Calls, name)

@@ -35,6 +35,8 @@ class Account(BaseModel):
     time_zone: str = Field(description="IANA name: months and days are counted here.")
     locale: str
     created_at: Time
+    frozen_at: Time | None = Field(description="Since then nothing may be spent or bought; null: it may.")
+    merged_into: str | None = Field(description="The account that took this one over for good.")
 
 
 class Opening(Body):
@@ -110,16 +112,17 @@ class Entry(BaseModel):
     seq: int = Field(description="Number in the wallet, from 1, without gaps.")
     kind: str = Field(description="What happened: grant, deduct, expire, repay, …")
     amount: Number = Field(description="Change of posted: positive for a grant, negative for a deduction.")
+    held_change: Number = Field(description="Change of held: positive for a hold, negative for its end.")
     posted: Number
     held: Number
     pending: Number
     available: Number
-    draws: list[Drawn] = Field(description="Which lots gave how much, in burn order.")
+    draws: list[Drawn] = Field(description="Which lots gave how much, in the order drawn.")
     lot: str | None = Field(description="The lot this entry made.")
-    expires_at: Time | None = Field(description="When that lot expires; null is never, or no lot.")
+    expires_at: Time | None = Field(description="When that lot expires or a hold lapses; null is never, or neither.")
     source: str | None = Field(description="Why the credits exist.")
     key: str | None = Field(description="The Idempotency-Key it was made with.")
-    link: str | None = Field(description="What it belongs to: on a bought lot's grant the order.")
+    link: str | None = Field(description="What it belongs to: an order, a hold, another entry, another account.")
     operation: str | None = Field(description="What the credits were used for.")
     reason: str | None = Field(description="An operator's words; not for customers.")
     actor: str | None = Field(description="Who did it.")

@@ -268,7 +268,7 @@ async def quote(request: Request, asked: WishAsked) -> Exact:
     response_model=Checkout,
     responses=refusals(
         *_NOT_SOLD, errors.InvalidAccount, errors.InvalidKey, errors.KeyReused, errors.UnknownProvider,
-        errors.ProviderUnavailable, errors.Unavailable,
+        errors.AccountFrozen, errors.AccountMerged, errors.ProviderUnavailable, errors.Unavailable,
     ),
 )  # fmt: skip
 async def checkout(request: Request, account: AccountId, asked: CheckoutAsked) -> Exact:

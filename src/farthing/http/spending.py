@@ -85,7 +85,7 @@ class Check(BaseModel):
     response_model=Entry,
     responses=refusals(
         errors.InvalidAmount, errors.InvalidAccount, errors.InvalidKey, errors.InvalidExpiry, errors.InvalidField,
-        errors.UnknownCreditType, errors.KeyReused, errors.BalanceTooLarge, errors.Unavailable,
+        errors.UnknownCreditType, errors.KeyReused, errors.BalanceTooLarge, errors.AccountMerged, errors.Unavailable,
     ),
 )  # fmt: skip
 async def grant(request: Request, account: AccountId, asked: Grant) -> Exact:
@@ -114,8 +114,8 @@ async def grant(request: Request, account: AccountId, asked: Grant) -> Exact:
     openapi_extra=needs("spend") | KEYED,
     response_model=Entry,
     responses=refusals(
-        errors.InsufficientCredits, errors.InvalidAmount, errors.InvalidAccount, errors.InvalidKey,
-        errors.InvalidField, errors.UnknownCreditType, errors.KeyReused, errors.Unavailable,
+        errors.InsufficientCredits, errors.AccountFrozen, errors.InvalidAmount, errors.InvalidAccount,
+        errors.InvalidKey, errors.InvalidField, errors.UnknownCreditType, errors.KeyReused, errors.Unavailable,
     ),
 )  # fmt: skip
 async def deduct(request: Request, account: AccountId, asked: Deduction) -> Exact:

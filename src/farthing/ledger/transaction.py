@@ -50,10 +50,7 @@ class Tx(Verbs, Accounts):
 
     def post(self, calls: Sequence[Call]) -> list[Receipt]:
         """All of `calls`, or with the first refusal none: see `Credits.post`. The transaction goes on either way."""
-        return self.carry_out(commands(self.catalog, few_enough(calls)))
-
-    def carry_out(self, made: Sequence[Command]) -> list[Receipt]:
-        """All of these commands or none, their wallets locked together in byte order."""
+        made = commands(self.catalog, few_enough(calls))
         answers = decide(self.session, made, self.clock(), wait=True, accept=require_all) if made else []
         return [receipt(one, answer) for one, answer in zip(made, answers, strict=True) if isinstance(answer, Outcome)]
 

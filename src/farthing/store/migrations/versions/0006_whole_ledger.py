@@ -82,7 +82,7 @@ def _claims() -> None:
 def _seal_orders() -> None:
     op.add_column("farthing_orders", sa.Column("seal", sa.LargeBinary, nullable=False, server_default=sa.text("''")))
     connection = op.get_bind()
-    session = Session(connection.connection, dialect_of(connection))
+    session = Session(connection.connection.cursor(), dialect_of(connection))
     for row in session.execute(f"SELECT {', '.join(FROZEN)} FROM farthing_orders"):
         working = dumps(session.dialect.json_out(row[15]))
         created_at, expires_at = (session.dialect.time_out(at) for at in row[20:22])
