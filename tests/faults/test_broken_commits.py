@@ -35,7 +35,7 @@ def test_one_corrupt_wallet_stops_only_its_own_callers(database_url: str, clock:
 
 
 def test_a_locked_file_is_busy_and_nothing_was_changed(sqlite, clock: Clock, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("farthing.store.dialects.BUSY_TIMEOUT_S", 0.05)
+    monkeypatch.setattr("farthing.store.dialects.sqlite.BUSY_TIMEOUT_S", 0.05)
     with sqlite.migrated() as url, farthing.open(url, catalog=shop(), clock=clock) as credits:
         other = sqlite3.connect(url.removeprefix("sqlite:///"), isolation_level=None)
         other.execute("BEGIN IMMEDIATE")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
@@ -28,7 +28,11 @@ class Act(NamedTuple):
 
 def read_keys(session: Session, keys: Sequence[tuple[str, str]]) -> dict[tuple[str, str], Act]:
     """The acts that already stand for these (account, key)."""
-    rows = session.dialect.select_each(session, acts, ("account", "key"), keys)
+    return by_key(session, session.dialect.select_each(session, acts, ("account", "key"), keys))
+
+
+def by_key(session: Session, rows: Iterable[Row]) -> dict[tuple[str, str], Act]:
+    """Acts out of their rows."""
     return {(row[0], row[1]): _act(session, row) for row in rows}
 
 
