@@ -50,15 +50,18 @@ class Pipe:
                 self._libpq.exit_pipeline_mode()
 
     def send(self, sql: str, params: Sequence[Any] = ()) -> None:
-        """Queues a statement with `?` for values."""
+        """Queues a statement with `?` for values. Those that have none are not worth preparing."""
+        self._pending.append(sql)
+        if not params:
+            self._libpq.send_query_params(sql.encode(), None)
+            return
         name = self._known.get(sql)
         if name is None:
             name = b"farthing_%d" % next(_names)
             self._libpq.send_prepare(name, _numbered(sql))
             self._known[sql] = name
-            self._pending.append(None)
+            self._pending.insert(-1, None)
         self._libpq.send_query_prepared(name, [_octets(value) for value in params])
-        self._pending.append(sql)
 
     def receive(self, *, synced: bool = False) -> list[list[Row]]:
         """The rows of all statements sent since the last look, one list for each.
