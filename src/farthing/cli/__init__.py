@@ -125,7 +125,7 @@ def _negative_amount(error: typer.TyperException) -> bool:
     """Whether what was taken for an unknown option is a number, of a command that takes an amount."""
     command = getattr(getattr(error, "ctx", None), "command", None)
     takes_amount = any(parameter.metavar == "AMOUNT" for parameter in getattr(command, "params", ()))
-    return takes_amount and bool(re.match(r"-\.?[0-9]", getattr(error, "option_name", "")))
+    return takes_amount and bool(re.match(r"-[.0-9]", getattr(error, "option_name", "")))
 
 
 app = typer.Typer(

@@ -74,7 +74,7 @@ def erase(
         credits.account(account)
         if not yes:
             output.note(f"Of {account} this forgets for good: {FORGOTTEN}.\nWhat stays: {KEPT}.")
-            if not typer.confirm("Forget it?", err=True):
+            if not output.agreed("Forget it?"):
                 output.stopped("declined", "Nothing was changed.", as_json=as_json)
                 raise typer.Exit(output.REFUSED)
         stands = credits.erase(account, key=key)
