@@ -61,7 +61,7 @@ def test_no_statement_of_a_deduction_can_read_a_whole_index(postgresql, clock: C
     def spy(self, sql, params=()):
         if params:
             seen[sql] = params
-        return (sent if isinstance(self, Pipe) else plain)(self, sql, params)
+        return sent(self, sql, params) if isinstance(self, Pipe) else plain(self, sql, params)
 
     with postgresql.migrated() as url, farthing.open(url, catalog=shop(), clock=clock) as credits:
         with credits.database.writing() as session:
