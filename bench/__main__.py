@@ -27,7 +27,7 @@ def main() -> None:
             results.append(result := _measured(goal, stage))
             lines = [json.dumps(as_json(result), ensure_ascii=False)] if told.json else as_text(result)
             print(*lines, sep="\n", flush=True)
-        if plan == full and not told.goals:
+        if told.page or (plan == full and not told.goals):
             write_page(results, stage)
 
 
@@ -42,6 +42,7 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench", description=sys.modules[__name__].__doc__)
     parser.add_argument("goals", nargs="*", metavar="GOAL", help=f"{', '.join(GOALS)}; none is all of them")
     parser.add_argument("--json", action="store_true", help="one JSON line for each goal")
+    parser.add_argument("--page", action="store_true", help="write docs/benchmarks.md, of these goals alone")
     parser.add_argument("--quick", action="store_true", help="short and small, to see that it runs: no figure counts")
     parser.add_argument("--repetitions", type=int, help="turns of each contender")
     parser.add_argument("--seconds", type=float, help="length of a turn")

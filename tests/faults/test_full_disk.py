@@ -9,7 +9,7 @@ from sqlalchemy import event
 
 import farthing
 from farthing import Credits
-from farthing.errors import DatabaseUnreachable
+from farthing.errors import DatabaseBusy, DatabaseUnreachable
 from tests.faults.crowd import hear, start
 from tests.faults.told import Told, prove, through, under_load
 from tests.kit import shop
@@ -64,3 +64,18 @@ def test_a_file_that_cannot_grow_fails_while_committing_and_loses_nothing(file_u
     assert told.errors().total() >= 20
     assert told.unanswered() == []
     prove(file_url, told)
+
+
+def test_a_block_that_goes_on_after_its_transaction_was_undone_writes_nothing_at_all(
+    credits_on_a_disk: tuple[Credits, Callable[[int], None]],
+):
+    """SQLite may undo the whole of it where the disk is full; what came after would be a transaction of its own."""
+    credits, _ = credits_on_a_disk
+    before = credits.balance("ada", "images").posted
+    for goes_on in (True, False):
+        with pytest.raises(DatabaseBusy, match="undid all of it"), credits.begin() as tx:
+            tx.grant("ada", "images", 1, key="first", source="gift")
+            tx.session._cursor.execute("ROLLBACK")
+            if goes_on:
+                tx.grant("ada", "images", 1, key="after", source="gift")
+    assert credits.balance("ada", "images").posted == before

@@ -80,6 +80,22 @@ class Session:
             cursor.close()
 
 
+class Guarded(Session):
+    """A writing transaction on a file, which may be undone under the hands of a block that goes on all the same."""
+
+    def execute(self, sql: str, params: Sequence[Any] = ()) -> list[Row]:
+        self._require_begun()
+        return super().execute(sql, params)
+
+    def executemany(self, sql: str, rows: Sequence[Row]) -> None:
+        self._require_begun()
+        super().executemany(sql, rows)
+
+    def _require_begun(self) -> None:
+        if not self._cursor.connection.in_transaction:
+            raise _undone()
+
+
 class Piped(Session):
     """A transaction of the writer's own: what asks for no rows travels with the next statement that does."""
 
@@ -169,12 +185,10 @@ class Database:
                 yield session
             return
         with self._turn, self._connection(self._writes, self.dialect.begin) as connection:
-            yield Session(connection.cursor(), self.dialect)
+            kind = Session if self.dialect.locks_rows else Guarded
+            yield kind(connection.cursor(), self.dialect)
             if self.dialect.died(connection):
-                raise DatabaseBusy(
-                    "A statement in this transaction failed, so the database undid all of it. Nothing was changed. "
-                    "Let the error of that statement leave the block."
-                )
+                raise _undone()
             try:
                 connection.commit()
             except Exception as error:
@@ -332,6 +346,13 @@ class Database:
             ),
         }
         return made.get(self.dialect.trouble(cause), error)
+
+
+def _undone() -> DatabaseBusy:
+    return DatabaseBusy(
+        "A statement in this transaction failed, so the database undid all of it. Nothing was changed. "
+        "Let the error of that statement leave the block."
+    )
 
 
 def _unknown() -> OutcomeUnknown:

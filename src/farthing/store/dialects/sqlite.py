@@ -100,8 +100,8 @@ class SQLite:
         return None if stored is None else json.loads(stored)
 
     def died(self, connection: Any) -> bool:
-        """Never: a statement that fails undoes only itself."""
-        return False
+        """Whether the whole transaction was undone, as on a full disk, so that COMMIT would keep nothing."""
+        return not connection.driver_connection.in_transaction
 
     def select_together(self, session: Session, asks: Sequence[Ask]) -> list[list[Row]]:
         """The rows of several look-ups, in their order."""
