@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 
 import pytest
 from sqlalchemy import event
@@ -79,3 +81,18 @@ def test_a_block_that_goes_on_after_its_transaction_was_undone_writes_nothing_at
             if goes_on:
                 tx.grant("ada", "images", 1, key="after", source="gift")
     assert credits.balance("ada", "images").posted == before
+
+
+def test_no_verb_is_half_done_for_a_block_that_swallows_its_error(
+    credits_on_a_disk: tuple[Credits, Callable[[int], None]],
+):
+    credits, _ = credits_on_a_disk
+    before = credits.balance("ada", "images").posted
+    with pytest.raises(DatabaseBusy, match="undid all of it"), credits.begin() as tx:
+        tx.grant("ada", "images", 1, key="first", source="gift")
+        tx.session.execute("PRAGMA max_page_count = 2")
+        with suppress(sqlite3.OperationalError):
+            for number in range(50):
+                tx.grant("ada", "images", 1, key=f"g{number}", source="gift", metadata={"words": "x" * 8000})
+    assert credits.balance("ada", "images").posted == before
+    assert credits.verify().proved

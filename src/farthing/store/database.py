@@ -47,6 +47,7 @@ class Session:
     """One connection inside one transaction: statements with `?` for values, rows as tuples."""
 
     alone = False
+    failed = False
 
     def __init__(self, cursor: Any, dialect: Dialect) -> None:
         self._cursor = cursor
@@ -81,19 +82,28 @@ class Session:
 
 
 class Guarded(Session):
-    """A writing transaction on a file, which may be undone under the hands of a block that goes on all the same."""
+    """A writing transaction on a file, in which a statement that fails undoes only itself, or all, as it comes.
+
+    Either way a verb would be half done for a block that goes on, so from then on nothing more is written or kept.
+    """
 
     def execute(self, sql: str, params: Sequence[Any] = ()) -> list[Row]:
-        self._require_begun()
-        return super().execute(sql, params)
+        with self._whole():
+            return super().execute(sql, params)
 
     def executemany(self, sql: str, rows: Sequence[Row]) -> None:
-        self._require_begun()
-        super().executemany(sql, rows)
+        with self._whole():
+            super().executemany(sql, rows)
 
-    def _require_begun(self) -> None:
-        if not self._cursor.connection.in_transaction:
+    def _whole(self) -> Guarded:
+        if self.failed or not self._cursor.connection.in_transaction:
             raise _undone()
+        return self
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, kind: object, *_: object) -> None:
+        self.failed = self.failed or kind is not None
 
 
 class Piped(Session):
@@ -185,9 +195,9 @@ class Database:
                 yield session
             return
         with self._turn, self._connection(self._writes, self.dialect.begin) as connection:
-            kind = Session if self.dialect.locks_rows else Guarded
-            yield kind(connection.cursor(), self.dialect)
-            if self.dialect.died(connection):
+            session = (Session if self.dialect.locks_rows else Guarded)(connection.cursor(), self.dialect)
+            yield session
+            if session.failed or self.dialect.died(connection):
                 raise _undone()
             try:
                 connection.commit()
