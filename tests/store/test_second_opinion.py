@@ -51,19 +51,23 @@ pick = st.integers(0, 20)
 part = st.one_of(st.none(), few)
 lives = st.sampled_from([None, 1, 1, 2, 3, 5, 30])
 lasts = st.integers(1, 7)
-asked = st.one_of(
-    st.tuples(st.just("grant"), who, st.integers(1, 12), lives, st.sampled_from([0, 0, 0, 1, 2, -1]),
-              st.sampled_from([100, 100, 5]), st.sampled_from([0, 0, 7, 100])),
-    st.tuples(st.just("deduct"), who, few),
-    st.tuples(st.just("hold"), who, few, lasts, st.sampled_from(["refuse", "charge"])),
+giving = st.tuples(
+    st.just("grant"), who, st.integers(1, 12), lives, st.sampled_from([0, 0, 0, 0, 1, 2, -1]),
+    st.sampled_from([100, 100, 5]), st.sampled_from([0, 0, 7, 100]),
+)  # fmt: skip
+spending = st.one_of(st.tuples(st.just("deduct"), who, few), st.tuples(st.just("transfer"), who, few))
+holding = st.tuples(st.just("hold"), who, few, lasts, st.sampled_from(["refuse", "charge"]))
+ending = st.one_of(
     st.tuples(st.just("capture"), who, pick, part),
     st.tuples(st.just("release"), who, pick),
     st.tuples(st.just("extend"), who, pick, lasts),
-    st.tuples(st.just("reverse"), who, pick, part, st.sampled_from([None, "restore", "grace", "forfeit"])),
+)
+reversing = st.tuples(st.just("reverse"), who, pick, part, st.sampled_from([None, "restore", "grace", "forfeit"]))
+taking_back = st.one_of(
     st.tuples(st.just("void"), who, pick, part),
     st.tuples(st.just("clawback"), who, pick, few, st.sampled_from(["debt", "write_off"])),
-    st.tuples(st.just("transfer"), who, few),
-)  # fmt: skip
+)
+anything = st.one_of(giving, spending, holding, ending, reversing, taking_back)
 
 
 class Ledger:
@@ -246,13 +250,36 @@ class Opinions(RuleBasedStateMachine):
         for who in ("ada", "bob"):
             assert self.ledger.shown(who) == told(self.books, who, self.clock.now)
 
-    @rule(wish=asked)
-    def one(self, wish: tuple[Any, ...]) -> None:
+    @rule(wish=giving)
+    def give(self, wish: tuple[Any, ...]) -> None:
         self.both(self.call(wish))
 
-    @rule(who=who, verb=st.sampled_from(["freeze", "unfreeze", "unfreeze"]))
-    def freeze(self, who: str, verb: str) -> None:
-        self.both(Call(verb, who, f"k{next(self.keys)}"))
+    @rule(wish=spending)
+    def spend(self, wish: tuple[Any, ...]) -> None:
+        self.both(self.call(wish))
+
+    @rule(wish=holding)
+    def set_aside(self, wish: tuple[Any, ...]) -> None:
+        self.both(self.call(wish))
+
+    @rule(wish=ending)
+    def end(self, wish: tuple[Any, ...]) -> None:
+        self.both(self.call(wish))
+
+    @rule(wish=reversing)
+    def give_back(self, wish: tuple[Any, ...]) -> None:
+        self.both(self.call(wish))
+
+    @rule(wish=taking_back)
+    def take_back(self, wish: tuple[Any, ...]) -> None:
+        self.both(self.call(wish))
+
+    @rule(who=who, wishes=st.lists(anything, min_size=1, max_size=3))
+    def freeze_for_a_while(self, who: str, wishes: list[tuple[Any, ...]]) -> None:
+        self.both(Call("freeze", who, f"k{next(self.keys)}"))
+        for wish in wishes:
+            self.both(self.call(wish))
+        self.both(Call("unfreeze", who, f"k{next(self.keys)}"))
 
     @rule(who=who, amount=st.integers(1, 25))
     def check(self, who: str, amount: int) -> None:
@@ -265,7 +292,7 @@ class Opinions(RuleBasedStateMachine):
         """An earlier call, once more: nothing happens."""
         self.both(self.done[pick % len(self.done)])
 
-    @rule(pick=pick, wish=asked)
+    @rule(pick=pick, wish=anything)
     def reuse(self, pick: int, wish: tuple[Any, ...]) -> None:
         """An earlier key for something else."""
         before = self.done[pick % len(self.done)]
@@ -282,7 +309,7 @@ class Opinions(RuleBasedStateMachine):
         self.clock.move(-HOUR)
         self.compare()
 
-    @rule(first=asked, second=asked, twin=st.booleans())
+    @rule(first=anything, second=anything, twin=st.booleans())
     def pair(self, first: tuple[Any, ...], second: tuple[Any, ...], twin: bool) -> None:
         """Two callers at once: what comes of it is what one of them after the other would have made of it."""
         calls = [self.call((first[0], "ada", *first[2:])), self.call(("deduct", "ada", 3) if twin else second)]
@@ -325,7 +352,7 @@ def test_both_say_the_same(database_url: str, count: Callable[[int, int], int]):
         run_state_machine_as_test(
             Here,
             settings=settings(
-                max_examples=count(25, 2000),
+                max_examples=count(80, 2000),
                 stateful_step_count=40,
                 derandomize=not os.environ.get("FARTHING_TEST_LONG"),
                 suppress_health_check=list(HealthCheck),
