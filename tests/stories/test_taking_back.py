@@ -109,6 +109,16 @@ def test_what_is_held_is_settled_when_the_hold_ends(bought: Credits, end: str, r
     assert settled.link == "ent_images_5"
 
 
+def test_what_is_owed_is_repaid_out_of_a_hold_when_it_lets_go_and_not_before(bought: Credits):
+    bought.deduct("ada", "images", 6, key="d2")
+    hold = bought.hold("ada", "images", 5, key="h")
+    bought.clawback("ada", "lot_images_1", 9, key="c", rest="debt")
+    assert left(bought) == (-4, 5, -9)
+    hold.release()
+    assert left(bought) == (-4, 0, -4)
+    assert bought.lots("ada", "images") == []
+
+
 def test_what_a_lot_never_had_cannot_be_clawed_back(bought: Credits):
     with pytest.raises(NotEnoughLeft):
         bought.clawback("ada", "lot_images_1", 11, key="c", rest="debt")
