@@ -13,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -105,7 +105,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     with ExitStack() as at_exit:
         folder = Path(at_exit.enter_context(tempfile.TemporaryDirectory(prefix="farthing-mutants-")))
-        workshop = Workshop(folder, start_postgres(at_exit.callback))
+        workshop = Workshop(folder, start_postgres(lambda stop: _later(at_exit, stop)))
         code, said = workshop.run(sorted({test for mutant in chosen for test in mutant.tests}))
         if code:
             print(f"The tests fail without any mutant, so they prove nothing.\n{said}", file=sys.stderr)
@@ -115,6 +115,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if not options.json:
         print(f"{len(fates) - len(alive)} of {len(fates)} mutants killed" + "".join(f"\n  alive: {n}" for n in alive))
     return 1 if alive else 0
+
+
+def _later(at_exit: ExitStack, stop: Callable[[], None]) -> None:
+    at_exit.callback(stop)
 
 
 def _told(fate: Fate, place: int, of: int, options: argparse.Namespace) -> Fate:

@@ -185,9 +185,7 @@ class Wallet:
         self.lots.append(lot)
         self.repay(self.time)
 
-    def grant(
-        self, amount: int, lasts: timedelta | None, start: datetime | None, priority: int, cost: int
-    ) -> None:
+    def grant(self, amount: int, lasts: timedelta | None, start: datetime | None, priority: int, cost: int) -> None:
         end = FOR_EVER if lasts is None else (start or self.time) + lasts
         self.new_lot(amount, "gift", priority, start, end, cost)
 
@@ -312,7 +310,7 @@ class Books:
         self.keys: dict[tuple[str, str], Call] = {}
 
     def tell(self, call: Call, clock: datetime) -> str:
-        """"done" or "replayed"; a refusal leaves everything as it was."""
+        """ "done" or "replayed"; a refusal leaves everything as it was."""
         known = self.keys.get((call.who, call.key))
         if known == call:
             return "replayed"

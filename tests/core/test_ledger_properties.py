@@ -152,7 +152,8 @@ def test_the_shares_of_a_lots_cost_add_up_to_it(amount: int, cost: int, data: st
 
 
 def test_a_lot_gives_no_more_than_it_has_and_takes_no_more_than_it_gave():
-    [lot] = grant(Book("ada", CreditType("images", "Images")), Terms(5, "gift", 100, None, None), Stamp(START)).book.lots
+    terms = Terms(5, "gift", 100, None, None)
+    [lot] = grant(Book("ada", CreditType("images", "Images")), terms, Stamp(START)).book.lots
     left, _ = draw(lot, 3)
     for wrong in (0, -1, 3):
         with pytest.raises(Corrupt, match="cannot draw"):

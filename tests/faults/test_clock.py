@@ -61,7 +61,6 @@ def test_what_a_wallet_that_is_ahead_gives_counts_at_once_in_one_that_is_behind(
     assert (credits.balance("bob", "images").available, credits.balance("bob", "images").pending) == (3, 0)
 
 
-
 @pytest.mark.row("L12", "L16")
 def test_processes_whose_clocks_step_under_load_keep_one_order(database_url: str, count: Callable[[int, int], int]):
     """Two clocks that never agree, each stepped on and an hour back while eight callers use them."""
