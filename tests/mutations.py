@@ -52,12 +52,12 @@ MUTANTS = (
     Mutant(
         "shares of a cost add up", "core/book.py",
         "_cost_of(lot, lot.amount - left) - _cost_of(lot, lot.amount - lot.remaining)", "_cost_of(lot, amount)",
-        _in("core", "ledger_properties", "the_shares_of_a_lots_cost_add_up_to_it"),
+        _in("store", "golden", "the_page_reads_as_written_here"),
     ),
     Mutant(
         "oldest debt first", "core/book.py",
         "sorted((known | debts).items())", "sorted((known | debts).items(), reverse=True)",
-        _in("stories", "grant_and_deduct", "many_debts_are_repaid_oldest_first"),
+        _in("stories", "grant_and_deduct", "the_oldest_of_several_debts_is_repaid_first"),
     ),
     Mutant(
         "no more than is available and overdraft", "core/burn.py",
@@ -72,12 +72,12 @@ MUTANTS = (
     Mutant(
         "what is held is not drawn", "core/burn.py",
         "free = lot.remaining - lot.held", "free = lot.remaining",
-        _in("stories", "holds", "what_is_held_is_not_available_and_what_is_captured_is_used_up"),
+        _in("stories", "holds", "what_is_held_is_drawn_by_nobody_else"),
     ),
     Mutant(
         "what is pending is not drawn", "core/burn.py",
         "if free and usable(lot, stamp.now):", "if free:",
-        _in("stories", "grant_and_deduct", "credits_granted_for_later_are_pending_until_then"),
+        _in("stories", "grant_and_deduct", "what_is_pending_is_not_drawn_though_it_would_burn_first"),
     ),
     Mutant(
         "a lot must expire after it counts", "core/lots.py",
@@ -417,7 +417,7 @@ MUTANTS = (
         "the first debts are the oldest", "store/sql.py",
         '_OLDEST_DEBT = "AND open ORDER BY account, credit_type, seq"',
         '_OLDEST_DEBT = "AND open ORDER BY account, credit_type, seq DESC"',
-        _in("stories", "grant_and_deduct", "many_debts_are_repaid_oldest_first"),
+        _in("stories", "grant_and_deduct", "the_oldest_of_several_debts_is_repaid_first"),
     ),
     Mutant(
         "the scale is fixed", "store/sql.py",
