@@ -118,8 +118,20 @@ def _meet(draft: Draft, drawn: Draw, original: Entry, policy: str, stamp: Stamp)
 
 def _new_end(book: Book, lot: Lot, original: Entry, policy: str, now: datetime) -> datetime | None:
     if policy == "restore" and lot.expires_at:
-        return now + (lot.expires_at - max(original.recorded_at, lot.effective_at))
+        return now + (lot.expires_at - _drawn_at(book, lot, original))
     return after(now, span(book.credit_type.grace)) if policy == "grace" else None
+
+
+def _drawn_at(book: Book, lot: Lot, original: Entry) -> datetime:
+    """When the deduction first took from this lot: at once, or when the lot repaid what it owed."""
+    if any(drawn.lot == lot.number for drawn in original.draws):
+        return original.recorded_at
+    return min(
+        line.effective_at
+        for line in book.cited
+        for drawn in line.draws
+        if line.kind == "repay" and (drawn.lot, drawn.debt) == (lot.number, original.seq)
+    )
 
 
 def _sum(before: Draw | None, drawn: Draw) -> Draw:
