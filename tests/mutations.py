@@ -182,7 +182,7 @@ MUTANTS = (
     ),
     Mutant(
         "what a hold frees is claimed", "core/holds.py",
-        "draft = claims.settle(draft, number, stamp, at)", "pass",
+        "draft = claims.settle(draft, numbers, stamp, at)", "pass",
         _in("stories", "taking_back", "what_is_held_of_a_voided_lot_goes_when_its_hold_ends"),
     ),
     Mutant(

@@ -109,6 +109,14 @@ def test_what_is_held_is_settled_when_the_hold_ends(bought: Credits, end: str, r
     assert settled.link == "ent_images_5"
 
 
+def test_what_is_claimed_of_one_lot_does_not_pay_for_what_was_used_of_another(bought: Credits):
+    hold = bought.hold("ada", "images", 11, key="h")
+    bought.clawback("ada", "lot_images_1", 6, key="c", rest="debt")
+    bought.void("ada", "lot_images_2", key="v")
+    hold.capture(6)
+    assert (left(bought), bought.lots("ada", "images")) == ((-6, 0, -6), [])
+
+
 def test_what_is_owed_is_repaid_out_of_a_hold_when_it_lets_go_and_not_before(bought: Credits):
     bought.deduct("ada", "images", 6, key="d2")
     hold = bought.hold("ada", "images", 5, key="h")
