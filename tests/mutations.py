@@ -232,9 +232,13 @@ MUTANTS = (
     ),
     Mutant(
         "what comes back repays", "core/reversals.py",
-        "return lots.repay(lots.changes_at(draft, lot and lot.expires_at), drawn.lot, stamp, stamp.now)",
-        "return lots.changes_at(draft, lot and lot.expires_at)",
+        "    draft = lots.repay_all(draft, stamp, stamp.now)\n", "",
         _in("stories", "reversals", "what_comes_back_repays_what_others_owe"),
+    ),
+    Mutant(
+        "what comes back late expires", "core/reversals.py",
+        "draft = lots.expire(draft, [drawn.lot for drawn in draws], stamp.now, stamp)", "pass",
+        _in("stories", "reversals", "what_a_lot_gets_back_that_expired_meanwhile_follows_the_policy"),
     ),
     Mutant(
         "frozen gives nothing away", "core/moves.py",

@@ -139,6 +139,12 @@ def test_what_comes_back_repays_what_others_owe(used: Credits):
     assert [line.kind for line in used.history("ada", limit=3).data] == ["repay", "repay", "reverse"]
 
 
+def test_it_repays_in_the_order_in_which_lots_burn(used: Credits):
+    used.deduct("ada", "images", 7, key="d2")
+    used.reverse("ada", "ent_images_3", 7, key="r")
+    assert lots(used) == {"lot_images_2": 2}
+
+
 def test_a_grant_in_the_same_breath_does_not_hide_a_closed_lot(used: Credits, clock: Clock):
     """The lot was closed before; the wallet is settled in the write that reverses."""
     used.deduct("ada", "images", 2, key="d2")

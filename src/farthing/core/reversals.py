@@ -51,8 +51,12 @@ def reverse(book: Book, seq: int, amount: int | None, policy: str, stamp: Stamp)
         raise _not_enough(book, original, wanted, left.total)
     stamp = stamp._replace(link=entry_id(original))
     draft, draws = _give_back(Draft(book), seq, wanted, left, stamp)
+    ends = [lot.expires_at for lot in draft.book.lots if lot.expires_at and lot.expires_at > stamp.now]
+    draft = lots.changes_at(draft, *ends)
+    draft = lots.expire(draft, [drawn.lot for drawn in draws], stamp.now, stamp)
+    draft = lots.repay_all(draft, stamp, stamp.now)
     for drawn in draws:
-        draft = _meet(draft, drawn, original, policy, stamp)
+        draft = _renew(draft, drawn, original, policy, stamp)
     return draft
 
 
@@ -102,12 +106,11 @@ def _give_back(draft: Draft, seq: int, wanted: int, left: Left, stamp: Stamp) ->
     return written, tuple(draws.values())
 
 
-def _meet(draft: Draft, drawn: Draw, original: Entry, policy: str, stamp: Stamp) -> Draft:
-    """What became of a lot that got credits back: it repays what is owed, or has expired meanwhile."""
-    lot = lots.open_lot(draft.book, drawn.lot)
-    if lot is None or lot.expires_at is None or lot.expires_at > stamp.now:
-        return lots.repay(lots.changes_at(draft, lot and lot.expires_at), drawn.lot, stamp, stamp.now)
-    draft = lots.expire(draft, [drawn.lot], stamp.now, stamp)
+def _renew(draft: Draft, drawn: Draw, original: Entry, policy: str, stamp: Stamp) -> Draft:
+    """A new lot for what went back to one that had expired, if there is to be one."""
+    lot = _lot(draft.book, drawn.lot)
+    if lot.expires_at is None or lot.expires_at > stamp.now:
+        return draft
     end = _new_end(draft.book, lot, original, policy, stamp.now)
     if end is None or end <= stamp.now:
         return draft
