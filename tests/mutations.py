@@ -87,7 +87,7 @@ MUTANTS = (
     Mutant(
         "expired at its instant", "core/lots.py",
         "at < lot.expires_at)", "at <= lot.expires_at)",
-        _in("stories", "expiry", "a_lot_counts_until_its_instant_and_not_at_it"),
+        _in("stories", "taking_back", "a_lot_that_ends_when_its_hold_does_repays_nothing_any_more"),
     ),
     Mutant(
         "a grant repays", "core/lots.py",
@@ -107,7 +107,7 @@ MUTANTS = (
     Mutant(
         "a lot matures once", "core/lots.py",
         "if lot.effective_at == at and at > since]", "if lot.effective_at == at]",
-        _in("stories", "expiry", "what_came_due_in_between_is_booked_in_the_order_of_time"),
+        _in("stories", "expiry", "what_begins_at_the_moment_something_else_ends_counts_first"),
     ),
     Mutant(
         "due at its instant", "core/due.py",
@@ -118,17 +118,17 @@ MUTANTS = (
         "what is due in the order of time", "core/due.py",
         "for at in sorted({at for at in _instants(book) if at <= now}):",
         "for at in sorted({at for at in _instants(book) if at <= now}, reverse=True):",
-        _in("stories", "expiry", "what_came_due_in_between_is_booked_in_the_order_of_time"),
+        _in("stories", "expiry", "each_of_several_ends_comes_in_its_turn"),
     ),
     Mutant(
         "the soonest change is remembered", "core/due.py",
         "min(upcoming, default=None)", "max(upcoming, default=None)",
-        _in("stories", "expiry", "what_came_due_in_between_is_booked_in_the_order_of_time"),
+        _in("stories", "expiry", "each_of_several_ends_comes_in_its_turn"),
     ),
     Mutant(
         "time booked stays booked", "core/due.py",
         ", recorded_at=now)", ")",
-        _in("faults", "clock", "a_wallet_booked_by_the_job_does_not_go_back_either"),
+        _in("faults", "clock", "what_the_job_saw_begin_has_begun"),
     ),
     Mutant(
         "a hold needs credits", "core/holds.py",
@@ -329,12 +329,12 @@ MUTANTS = (
     Mutant(
         "a busy wallet keeps its order", "ledger/writer.py",
         "extendleft(reversed(waiting))", "extendleft(waiting)",
-        _in("faults", "races", "a_busy_wallet_keeps_the_order_of_its_callers"),
+        _in("faults", "waiting", "a_wallet_that_stays_busy_keeps_the_order_of_its_callers"),
     ),
     Mutant(
         "close waits for what is queued", "ledger/writer.py",
         "        thread.join()\n", "",
-        _in("faults", "waiting", "no_verb_is_lost_between_two_closes"),
+        _in("faults", "waiting", "close_comes_back_when_all_that_was_said_before_is_answered"),
     ),
     Mutant(
         "wallets are locked", "store/dialects.py",
@@ -349,17 +349,17 @@ MUTANTS = (
     Mutant(
         "text in byte order", "store/dialects.py",
         'postgresql.TEXT(collation="C")', "postgresql.TEXT()",
-        _in("store", "migrations", "migrations_make_what_the_metadata_says"),
+        _in("store", "migrations", "all_text_is_compared_as_bytes"),
     ),
     Mutant(
         "a busy wallet is left out", "store/dialects.py",
         'statement + " SKIP LOCKED"', "statement",
-        _in("faults", "races", "a_slow_neighbour_holds_up_nobody_else"),
+        _in("store", "batches", "wallets_that_somebody_else_holds_are_left_out_and_not_waited_for"),
     ),
     Mutant(
         "SQLite takes its lock first", "store/dialects.py",
         'begin = begin_hurried = "BEGIN IMMEDIATE"', 'begin = begin_hurried = "BEGIN"',
-        _in("faults", "races", "two_processes_of_eight_threads_share_one_file"),
+        _in("store", "batches", "a_transaction_that_writes_is_alone_in_its_file_from_its_first_moment"),
     ),
     Mutant(
         "no entry is replaced", "store/dialects.py",
@@ -394,7 +394,7 @@ MUTANTS = (
     Mutant(
         "tried again", "store/database.py",
         "except (Retry, OutcomeUnknown, DatabaseUnreachable) as error:", "except OutcomeUnknown as error:",
-        _in("stories", "keys", "one_key_for_two_types_at_once_lets_one_of_them_win"),
+        _in("stories", "buying", "a_checkout_that_waited_while_a_wallet_was_made_begins_again"),
     ),
     Mutant(
         "rolled back", "store/database.py",

@@ -52,6 +52,16 @@ def test_a_wallet_booked_by_the_job_does_not_go_back_either(credits: Credits, cl
         credits.deduct("ada", "images", 1, key="d")
 
 
+@pytest.mark.row("L9")
+def test_what_the_job_saw_begin_has_begun(credits: Credits, clock: Clock):
+    credits.grant("ada", "images", 10, key="g", source="gift", effective_at=clock.now + HOUR)
+    clock.move(HOUR)
+    assert credits.expire() == 0, "no entry is written when credits begin to count"
+    clock.move(-HOUR)
+    assert credits.balance("ada", "images").available == 10
+    assert credits.deduct("ada", "images", 1, key="d").recorded_at == clock.now + HOUR
+
+
 @pytest.mark.row("L18")
 def test_what_a_wallet_that_is_ahead_gives_counts_at_once_in_one_that_is_behind(credits: Credits, clock: Clock):
     credits.grant("ada", "images", 5, key="g", source="gift")

@@ -57,6 +57,8 @@ def test_what_is_held_is_not_available_and_what_is_captured_is_used_up(renders: 
     assert left(renders) == (10, 4, 6)
     with pytest.raises(InsufficientCredits):
         renders.deduct("ada", "images", 7, key="d")
+    with pytest.raises(InsufficientCredits):
+        renders.hold("ada", "images", 7, key="h2")
     receipt = hold.capture()
     assert (receipt.kind, receipt.amount, receipt.held_change, receipt.link) == ("capture", -4, -4, hold.id)
     assert left(renders) == (6, 0, 6)

@@ -75,6 +75,7 @@ def test_a_clawback_takes_what_remains_and_the_rest_becomes_debt(bought: Credits
     receipt = bought.clawback("ada", "lot_images_1", 10, key="c", rest="debt")
     assert (receipt.kind, receipt.amount) == ("clawback", -10)
     assert left(bought) == (1, 0, 1), "the four that were used are repaid out of the gift"
+    assert [int(lot.remaining) for lot in bought.lots("ada", "images")] == [1]
     bought.deduct("ada", "images", 1, key="d2")
     bought.clawback("ada", "lot_images_2", 5, key="c2", rest="debt")
     assert left(bought) == (-5, 0, -5), "only a clawback passes the floor"
@@ -115,6 +116,17 @@ def test_what_is_claimed_of_one_lot_does_not_pay_for_what_was_used_of_another(bo
     bought.void("ada", "lot_images_2", key="v")
     hold.capture(6)
     assert (left(bought), bought.lots("ada", "images")) == ((-6, 0, -6), [])
+
+
+def test_a_lot_that_ends_when_its_hold_does_repays_nothing_any_more(bought: Credits, clock: Clock):
+    bought.deduct("ada", "images", 6, key="d2")
+    bought.grant("ada", "images", 5, key="g3", source="gift", expires="1h")
+    bought.hold("ada", "images", 10, key="h", expires="1h")
+    bought.void("ada", "lot_images_2", 2, key="v")
+    bought.clawback("ada", "lot_images_1", 4, key="c", rest="debt")
+    assert left(bought) == (6, 10, -4)
+    clock.move("1h")
+    assert left(bought) == (-1, 0, -1), "3 of the 4 owed come out of what is left of the second lot"
 
 
 def test_what_is_owed_is_repaid_out_of_a_hold_when_it_lets_go_and_not_before(bought: Credits):
