@@ -241,6 +241,12 @@ MUTANTS = (
         _in("stories", "reversals", "what_a_lot_gets_back_that_expired_meanwhile_follows_the_policy"),
     ),
     Mutant(
+        "restored for as long as was left", "core/reversals.py",
+        "lot.expires_at - _drawn_at(book, lot, original)", "lot.expires_at - original.recorded_at",
+        _in("stories", "reversals",
+            "what_repaid_a_debt_is_restored_for_as_long_as_was_left_when_it_was_taken"),
+    ),
+    Mutant(
         "frozen gives nothing away", "core/moves.py",
         "        burn.require_thawed(book)\n", "",
         _in("stories", "moving", "a_frozen_account_spends_nothing_and_what_was_begun_goes_on"),
@@ -249,6 +255,11 @@ MUTANTS = (
         "no overdraft is given away", "core/moves.py",
         "if amount > book.available:", "if amount > book.spendable:",
         _in("stories", "moving", "a_transfer_repays_what_the_other_owes_and_gives_no_overdraft_away"),
+    ),
+    Mutant(
+        "what moves counts at once", "core/moves.py",
+        "if lot.effective_at > left_at else None", "if lot.effective_at > stamp.now else None",
+        _in("faults", "clock", "what_a_wallet_that_is_ahead_gives_counts_at_once_in_one_that_is_behind"),
     ),
     Mutant(
         "what moves keeps its end", "core/moves.py",
@@ -394,7 +405,7 @@ MUTANTS = (
     Mutant(
         "tried again", "store/database.py",
         "except (Retry, OutcomeUnknown, DatabaseUnreachable) as error:", "except OutcomeUnknown as error:",
-        _in("stories", "buying", "a_checkout_that_waited_while_a_wallet_was_made_begins_again"),
+        _in("faults", "broken_commits", "what_the_database_asks_for_again_is_done_again"),
     ),
     Mutant(
         "rolled back", "store/database.py",
