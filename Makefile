@@ -6,7 +6,7 @@ CORES := $(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)
 WORKERS ?= $(shell echo $$(( $(CORES) > 4 ? 8 : $(CORES) * 2 )))
 INSTALLED := .venv/.installed
 
-.PHONY: demo test test-long rows lint browser bench clean
+.PHONY: demo test test-long mutants rows lint browser bench clean
 
 demo: $(INSTALLED)
 	@$(BIN)/farthing demo $(ARGS)
@@ -17,6 +17,10 @@ test: $(if $(ARGS),,lint) browser
 
 test-long: export FARTHING_TEST_LONG = 1
 test-long: test
+
+# `make mutants ARGS='"a key is looked up" --json'` tries just that one.
+mutants: $(INSTALLED)
+	@$(BIN)/python -m tests.mutants $(ARGS)
 
 rows: $(INSTALLED)
 	@$(BIN)/python -m tests.rows

@@ -5,15 +5,16 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import NamedTuple
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from farthing.core import burn
 from farthing.core.audit import Audit
-from farthing.core.book import Book, CreditType, Debt, Draft, Lot, Stamp
+from farthing.core.book import Book, CreditType, Debt, Draft, Lot, Stamp, draw, put_back
 from farthing.core.due import settle
 from farthing.core.lots import Terms, grant
-from farthing.errors import InsufficientCredits
+from farthing.errors import Corrupt, InsufficientCredits
 from tests.kit import START
 
 HOUR = timedelta(hours=1)
@@ -148,6 +149,18 @@ def test_the_shares_of_a_lots_cost_add_up_to_it(amount: int, cost: int, data: st
         shares += drawn.cost_minor
         book = draft.book
     assert shares == cost
+
+
+def test_a_lot_gives_no_more_than_it_has_and_takes_no_more_than_it_gave():
+    terms = Terms(5, "gift", 100, None, None)
+    [lot] = grant(Book("ada", CreditType("images", "Images")), terms, Stamp(START)).book.lots
+    left, _ = draw(lot, 3)
+    for wrong in (0, -1, 3):
+        with pytest.raises(Corrupt, match="cannot draw"):
+            draw(left, wrong)
+    for wrong in (0, -1, 4):
+        with pytest.raises(Corrupt, match="cannot put"):
+            put_back(left, wrong)
 
 
 @given(steps)

@@ -9,10 +9,10 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 import farthing
-from farthing import call
+from farthing import Credits, Receipt, Tx, call
 from farthing.errors import Corrupt, DatabaseBusy, DatabaseUnreachable
 from farthing.ledger.verifying import verify
-from farthing.store.database import Session
+from farthing.store.database import Retry, Session
 from farthing.store.dialects.pipe import Pipe
 from tests.kit import Clock, shop
 
@@ -46,6 +46,21 @@ def test_a_locked_file_is_busy_and_nothing_was_changed(sqlite, clock: Clock, mon
         other.execute("ROLLBACK")
         assert not credits.grant("ada", "images", 1, key="g", source="gift").replayed
         other.close()
+
+
+def test_what_the_database_asks_for_again_is_done_again(credits: Credits):
+    attempts: list[int] = []
+
+    def work(tx: Tx) -> Receipt:
+        attempts.append(len(attempts))
+        receipt = tx.grant("ada", "images", 1, key="g", source="gift")
+        if len(attempts) < 3:
+            raise Retry
+        return receipt
+
+    assert credits.run(work).seq == 1
+    assert attempts == [0, 1, 2]
+    assert credits.balance("ada", "images").posted == 1
 
 
 def test_a_file_taken_away_is_unreachable(sqlite, clock: Clock):

@@ -52,6 +52,25 @@ def test_a_wallet_booked_by_the_job_does_not_go_back_either(credits: Credits, cl
         credits.deduct("ada", "images", 1, key="d")
 
 
+@pytest.mark.row("L9")
+def test_what_the_job_saw_begin_has_begun(credits: Credits, clock: Clock):
+    credits.grant("ada", "images", 10, key="g", source="gift", effective_at=clock.now + HOUR)
+    clock.move(HOUR)
+    assert credits.expire() == 0, "no entry is written when credits begin to count"
+    clock.move(-HOUR)
+    assert credits.balance("ada", "images").available == 10
+    assert credits.deduct("ada", "images", 1, key="d").recorded_at == clock.now + HOUR
+
+
+@pytest.mark.row("L18")
+def test_what_a_wallet_that_is_ahead_gives_counts_at_once_in_one_that_is_behind(credits: Credits, clock: Clock):
+    credits.grant("ada", "images", 5, key="g", source="gift")
+    clock.move(timedelta(hours=-1))
+    credits.grant("bob", "images", 1, key="g", source="gift")
+    credits.transfer("ada", "bob", "images", 2, key="t")
+    assert (credits.balance("bob", "images").available, credits.balance("bob", "images").pending) == (3, 0)
+
+
 @pytest.mark.row("L12", "L16")
 def test_processes_whose_clocks_step_under_load_keep_one_order(database_url: str, count: Callable[[int, int], int]):
     """Two clocks that never agree, each stepped on and an hour back while eight callers use them."""

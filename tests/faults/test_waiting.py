@@ -15,9 +15,11 @@ import pytest
 from sqlalchemy import QueuePool, make_url
 
 import farthing
-from farthing import Credits
+from farthing import Credits, call
 from farthing.awaiting import AsyncCredits
 from farthing.errors import DatabaseBusy, FarthingError
+from farthing.ledger import writer
+from farthing.ledger.posting import commands
 from farthing.store import sql
 from tests.faults.told import PATIENCE_S
 from tests.kit import Clock, shop
@@ -110,6 +112,33 @@ def test_a_verb_said_while_close_waits_for_a_lane_is_answered(on_postgresql):
         pytest.fail("bob's deduction was queued for a thread that had ended, and nobody will ever answer it")
     except FarthingError:
         pass
+
+
+def test_close_comes_back_when_all_that_was_said_before_is_answered(database_url: str, clock: Clock):
+    with farthing.open(database_url, catalog=shop(), clock=clock) as credits:
+        credits.grant("ada", "images", 300, key="g", source="gift")
+        said = commands(credits.catalog, [call.deduct("ada", "images", 1, key=f"d{n}") for n in range(300)])
+        answers = [credits.submit(command) for command in said]
+        credits.close()
+        assert all(answer.done() for answer in answers)
+
+
+def test_a_wallet_that_stays_busy_keeps_the_order_of_its_callers(on_postgresql, monkeypatch):
+    url, credits = on_postgresql
+    credits.grant("ada", "images", 30, key="g", source="gift")
+    said = commands(credits.catalog, [call.deduct("ada", "images", 1, key=f"d{n}") for n in range(30)])
+    settle, longest = writer._settle, [0]
+
+    def seen(*args, wait: bool):
+        waiting = settle(*args, wait=wait)
+        longest.append(len(waiting) if wait else 0)
+        return waiting
+
+    monkeypatch.setattr(writer, "_settle", seen)
+    with holding(url, "ada"):
+        answers = [credits.submit(command) for command in said]
+        until(lambda: longest.count(30) == 1 or longest.count(29) == 1)  # the lane gave up once, and begins again
+    assert [answer.result(10).entry.seq for answer in answers] == list(range(2, 32))
 
 
 @pytest.mark.long

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from decimal import Decimal
@@ -79,6 +80,24 @@ def test_a_wallet_made_between_two_looks_is_waited_for(credits: Credits, monkeyp
     [answer] = credits.database.run(lambda session, asked=asked: decide(session, asked, credits.clock(), wait=True))
     assert isinstance(answer, Outcome)
     assert answer.entry.seq == 2
+
+
+def test_wallets_that_somebody_else_holds_are_left_out_and_not_waited_for(postgresql):
+    wallets = [(name, "chat") for name in ("ada", "bob", "eve")]
+    with postgresql.migrated() as url, farthing.open(url, catalog=shop()) as credits:
+        for name, kind in wallets:
+            credits.grant(name, kind, 1, key="g", source="gift")
+        with credits.begin(lock=["bob"]), credits.database.writing(hurried=True) as session:
+            assert list(sql.lock_wallets(session, wallets, wait=False)) == [wallets[0], wallets[2]]
+
+
+def test_a_transaction_that_writes_is_alone_in_its_file_from_its_first_moment(sqlite):
+    with sqlite.migrated() as url, farthing.open(url, catalog=shop()) as credits:
+        other = sqlite3.connect(url.removeprefix("sqlite:///"), isolation_level=None, timeout=0)
+        with credits.database.writing(), pytest.raises(sqlite3.OperationalError, match="locked"):
+            other.execute("BEGIN IMMEDIATE")
+        other.execute("BEGIN IMMEDIATE")
+        other.close()
 
 
 def test_wallets_are_locked_in_byte_order_whoever_names_them_how(postgresql, caplog: pytest.LogCaptureFixture):

@@ -25,6 +25,21 @@ def test_migrations_make_what_the_metadata_says(database_url: str):
     database.close()
 
 
+def test_all_text_is_compared_as_bytes(postgresql):
+    """In the order of a language "a" stands before "B", in the order of bytes behind it: two orders, and a deadlock."""
+    with postgresql.migrated() as url:
+        database = Database(url)
+        rows = database.read(
+            lambda session: session.execute(
+                "SELECT table_name, column_name, collation_name FROM information_schema.columns "
+                "WHERE table_name LIKE 'farthing\\_%' AND data_type = 'text'"
+            )
+        )
+        database.close()
+    assert rows
+    assert [row for row in rows if row[2] != "C"] == []
+
+
 def test_migrating_again_changes_nothing(empty_database_url: str):
     assert farthing.migrate(empty_database_url) == farthing.migrate(empty_database_url)
 

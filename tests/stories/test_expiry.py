@@ -77,6 +77,18 @@ def test_what_came_due_in_between_is_booked_in_the_order_of_time(credits: Credit
     ]
 
 
+@pytest.mark.row("L9")
+def test_each_of_several_ends_comes_in_its_turn(credits: Credits, clock: Clock):
+    for days in (15, 5, 10, 20):
+        credits.grant("ada", "images", days, key=f"g{days}", source="gift", expires=f"{days}d")
+    clock.move("11d")
+    credits.grant("ada", "images", 1, key="g", source="gift")
+    lines = credits.history("ada", kinds=["expire"]).data
+    assert [(int(line.amount), line.effective_at.day) for line in reversed(lines)] == [(-5, 6), (-10, 11)]
+    clock.move("4d")
+    assert credits.balance("ada", "images").available == 21
+
+
 @pytest.mark.row("L11")
 def test_a_balance_says_what_expires_when(credits: Credits, clock: Clock):
     credits.grant("ada", "images", 5, key="a", source="gift", expires="10d")

@@ -5,7 +5,7 @@ from decimal import Decimal
 import pytest
 
 import farthing
-from farthing import Credits, Money
+from farthing import Credits, Money, call
 from farthing.errors import BalanceTooLarge, InsufficientCredits, InvalidExpiry, InvalidField, UnknownCreditType
 from tests.kit import START, Clock
 
@@ -37,6 +37,12 @@ def test_credits_granted_for_later_are_pending_until_then(credits: Credits, cloc
     after = credits.balance("ada", "images")
     assert (after.posted, after.pending, after.available) == (10, 0, 10)
     assert credits.deduct("ada", "images", 1, key="in-time").available == 9
+
+
+def test_what_is_pending_is_not_drawn_though_it_would_burn_first(credits: Credits, clock: Clock):
+    credits.grant("ada", "images", 5, key="g1", source="plan", effective_at=clock.now.replace(month=2), priority=1)
+    credits.grant("ada", "images", 5, key="g2", source="gift")
+    assert credits.deduct("ada", "images", 3, key="d").draws == [("lot_images_2", 3)]
 
 
 @pytest.mark.row("L1", "L2")
@@ -187,6 +193,20 @@ def test_a_hundred_small_lots_burn_in_order_though_only_the_first_are_read(credi
     assert len(credits.deduct("ada", "images", 90, key="d2").draws) == 90
     clock.move("99d")
     assert credits.balance("ada", "images").available == 1
+
+
+@pytest.mark.row("L10")
+@pytest.mark.parametrize("together", [True, False])
+def test_the_oldest_of_several_debts_is_repaid_first(credits: Credits, together: bool):
+    credits.open_account("ada")
+    wishes = [
+        call.deduct("ada", "chat", 1, key="first"),
+        call.deduct("ada", "chat", 1, key="second"),
+        call.grant("ada", "chat", 1, key="g", source="gift"),
+    ]
+    receipts = credits.post(wishes) if together else [credits.post([wish])[0] for wish in wishes]
+    assert credits.reverse("ada", receipts[1].id, key="r2").draws == []
+    assert credits.reverse("ada", receipts[0].id, key="r1").draws == [("lot_chat_1", 1)]
 
 
 @pytest.mark.row("L10")

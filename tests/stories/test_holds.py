@@ -57,9 +57,18 @@ def test_what_is_held_is_not_available_and_what_is_captured_is_used_up(renders: 
     assert left(renders) == (10, 4, 6)
     with pytest.raises(InsufficientCredits):
         renders.deduct("ada", "images", 7, key="d")
+    with pytest.raises(InsufficientCredits):
+        renders.hold("ada", "images", 7, key="h2")
     receipt = hold.capture()
     assert (receipt.kind, receipt.amount, receipt.held_change, receipt.link) == ("capture", -4, -4, hold.id)
     assert left(renders) == (6, 0, 6)
+
+
+def test_what_is_held_is_drawn_by_nobody_else(renders: Credits):
+    renders.grant("ada", "images", 5, key="g1", source="gift")
+    renders.grant("ada", "images", 5, key="g2", source="gift")
+    renders.hold("ada", "images", 4, key="h")
+    assert renders.deduct("ada", "images", 3, key="d").draws == [("lot_images_1", 1), ("lot_images_2", 2)]
 
 
 def test_a_part_captured_frees_the_rest_at_once(renders: Credits):

@@ -119,11 +119,30 @@ def test_what_is_owed_is_forgiven_first_then_what_repaid_it_goes_back(used: Cred
     assert lots(used) == {"lot_images_2": 2, "lot_images_3": 3}
 
 
+def test_what_repaid_a_debt_is_restored_for_as_long_as_was_left_when_it_was_taken(used: Credits, clock: Clock):
+    used.grant("ada", "images", 3, key="g3", source="gift", expires="20d")
+    hold = used.hold("ada", "images", 3, key="h", expires="30d")
+    debt = used.deduct("ada", "images", 6, key="d2")
+    clock.to("2026-01-11")
+    hold.release()
+    assert used.history("ada", limit=1).data[0].kind == "repay"
+    clock.to("2026-01-25")
+    used.reverse("ada", debt.id, 4, key="r")
+    [again] = used.lots("ada", "images")
+    assert (again.source, again.remaining, again.expires_at) == ("reversal", 3, clock.now.replace(month=2, day=4))
+
+
 def test_what_comes_back_repays_what_others_owe(used: Credits):
     used.deduct("ada", "images", 7, key="d2")
     used.reverse("ada", "ent_images_3", 6, key="r")
     assert used.balance("ada", "images").posted == 1
     assert [line.kind for line in used.history("ada", limit=3).data] == ["repay", "repay", "reverse"]
+
+
+def test_it_repays_in_the_order_in_which_lots_burn(used: Credits):
+    used.deduct("ada", "images", 7, key="d2")
+    used.reverse("ada", "ent_images_3", 7, key="r")
+    assert lots(used) == {"lot_images_2": 2}
 
 
 def test_a_grant_in_the_same_breath_does_not_hide_a_closed_lot(used: Credits, clock: Clock):

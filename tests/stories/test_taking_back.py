@@ -76,6 +76,7 @@ def test_a_clawback_takes_what_remains_and_the_rest_becomes_debt(bought: Credits
     receipt = bought.clawback("ada", "lot_images_1", 10, key="c", rest="debt")
     assert (receipt.kind, receipt.amount) == ("clawback", -10)
     assert left(bought) == (1, 0, 1), "the four that were used are repaid out of the gift"
+    assert [int(lot.remaining) for lot in bought.lots("ada", "images")] == [1]
     bought.deduct("ada", "images", 1, key="d2")
     bought.clawback("ada", "lot_images_2", 5, key="c2", rest="debt")
     assert left(bought) == (-5, 0, -5), "only a clawback passes the floor"
@@ -108,6 +109,35 @@ def test_what_is_held_is_settled_when_the_hold_ends(bought: Credits, end: str, r
     assert left(bought) == then
     settled = next(line for line in bought.history("ada").data if line.kind == "clawback")
     assert settled.link == "ent_images_5"
+
+
+def test_what_is_claimed_of_one_lot_does_not_pay_for_what_was_used_of_another(bought: Credits):
+    hold = bought.hold("ada", "images", 11, key="h")
+    bought.clawback("ada", "lot_images_1", 6, key="c", rest="debt")
+    bought.void("ada", "lot_images_2", key="v")
+    hold.capture(6)
+    assert (left(bought), bought.lots("ada", "images")) == ((-6, 0, -6), [])
+
+
+def test_a_lot_that_ends_when_its_hold_does_repays_nothing_any_more(bought: Credits, clock: Clock):
+    bought.deduct("ada", "images", 6, key="d2")
+    bought.grant("ada", "images", 5, key="g3", source="gift", expires="1h")
+    bought.hold("ada", "images", 10, key="h", expires="1h")
+    bought.void("ada", "lot_images_2", 2, key="v")
+    bought.clawback("ada", "lot_images_1", 4, key="c", rest="debt")
+    assert left(bought) == (6, 10, -4)
+    clock.move("1h")
+    assert left(bought) == (-1, 0, -1), "3 of the 4 owed come out of what is left of the second lot"
+
+
+def test_what_is_owed_is_repaid_out_of_a_hold_when_it_lets_go_and_not_before(bought: Credits):
+    bought.deduct("ada", "images", 6, key="d2")
+    hold = bought.hold("ada", "images", 5, key="h")
+    bought.clawback("ada", "lot_images_1", 9, key="c", rest="debt")
+    assert left(bought) == (-4, 5, -9)
+    hold.release()
+    assert left(bought) == (-4, 0, -4)
+    assert bought.lots("ada", "images") == []
 
 
 def test_what_a_lot_never_had_cannot_be_clawed_back(bought: Credits):

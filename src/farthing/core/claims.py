@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from farthing.amounts import text, to_credits
@@ -43,12 +44,12 @@ def clawback(book: Book, number: int, amount: int, rest: str, stamp: Stamp) -> D
     return _take(Draft(book), "clawback", lot, amount, rest, stamp)
 
 
-def settle(draft: Draft, number: int, stamp: Stamp, at: datetime) -> Draft:
-    """A hold let go of credits in this lot: what is claimed of them goes, and what the hold used up instead is owed."""
+def settle(draft: Draft, numbers: Sequence[int], stamp: Stamp, at: datetime) -> Draft:
+    """A hold let go of credits in these lots: what is claimed goes, then what the hold used up instead is owed."""
     if not draft.book.claimed:
         return draft
     for claim in draft.book.claims:
-        if claim.lot == number:
+        if claim.lot in numbers:
             draft = _settle(draft, claim, stamp, at)
     return lots.repay_all(draft, stamp, at)
 

@@ -173,8 +173,7 @@ def _use(
 
 def _settle_freed(draft: Draft, numbers: list[int], stamp: Stamp, at: datetime) -> Draft:
     """What a hold let go of: claimed, or expired, or it repays what is owed."""
-    for number in numbers:
-        draft = claims.settle(draft, number, stamp, at)
+    draft = claims.settle(draft, numbers, stamp, at)
     draft = lots.expire(draft, numbers, at, stamp)
     for number in numbers:
         draft = lots.repay(draft, number, stamp, at)

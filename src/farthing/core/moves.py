@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from farthing.core import burn, lots
 from farthing.core.book import Book, Draft, Draw, Lot, Partial, Stamp, draw, write
 
@@ -29,9 +31,9 @@ def move_out(book: Book, amount: int | None, stamp: Stamp) -> Draft:
     )  # fmt: skip
 
 
-def move_in(book: Book, arriving: list[tuple[Lot, Draw]], stamp: Stamp) -> Draft:
-    """A lot for each that credits left: what they cost, their priority and when they end stay; they count from now on,
-    or from when they would have.
+def move_in(book: Book, arriving: list[tuple[Lot, Draw]], left_at: datetime, stamp: Stamp) -> Draft:
+    """A lot for each that credits left: what they cost, their priority and when they end stay. Those that were pending
+    when they left, at `left_at` by the other wallet's time, stay so; the others count from now on.
 
     Raises:
         BalanceTooLarge: the wallet would pass 15 digits.
@@ -40,7 +42,7 @@ def move_in(book: Book, arriving: list[tuple[Lot, Draw]], stamp: Stamp) -> Draft
         raise Partial
     draft = Draft(book)
     for lot, drawn in arriving:
-        start = lot.effective_at if lot.effective_at > stamp.now else None
+        start = lot.effective_at if lot.effective_at > left_at else None
         terms = lots.Terms(
             drawn.amount, "transfer", lot.priority, start, lot.expires_at, drawn.cost_minor, lot.currency
         )

@@ -51,8 +51,12 @@ def reverse(book: Book, seq: int, amount: int | None, policy: str, stamp: Stamp)
         raise _not_enough(book, original, wanted, left.total)
     stamp = stamp._replace(link=entry_id(original))
     draft, draws = _give_back(Draft(book), seq, wanted, left, stamp)
+    ends = [lot.expires_at for lot in draft.book.lots if lot.expires_at and lot.expires_at > stamp.now]
+    draft = lots.changes_at(draft, *ends)
+    draft = lots.expire(draft, [drawn.lot for drawn in draws], stamp.now, stamp)
+    draft = lots.repay_all(draft, stamp, stamp.now)
     for drawn in draws:
-        draft = _meet(draft, drawn, original, policy, stamp)
+        draft = _renew(draft, drawn, original, policy, stamp)
     return draft
 
 
@@ -102,12 +106,11 @@ def _give_back(draft: Draft, seq: int, wanted: int, left: Left, stamp: Stamp) ->
     return written, tuple(draws.values())
 
 
-def _meet(draft: Draft, drawn: Draw, original: Entry, policy: str, stamp: Stamp) -> Draft:
-    """What became of a lot that got credits back: it repays what is owed, or has expired meanwhile."""
-    lot = lots.open_lot(draft.book, drawn.lot)
-    if lot is None or lot.expires_at is None or lot.expires_at > stamp.now:
-        return lots.repay(lots.changes_at(draft, lot and lot.expires_at), drawn.lot, stamp, stamp.now)
-    draft = lots.expire(draft, [drawn.lot], stamp.now, stamp)
+def _renew(draft: Draft, drawn: Draw, original: Entry, policy: str, stamp: Stamp) -> Draft:
+    """A new lot for what went back to one that had expired, if there is to be one."""
+    lot = _lot(draft.book, drawn.lot)
+    if lot.expires_at is None or lot.expires_at > stamp.now:
+        return draft
     end = _new_end(draft.book, lot, original, policy, stamp.now)
     if end is None or end <= stamp.now:
         return draft
@@ -118,8 +121,20 @@ def _meet(draft: Draft, drawn: Draw, original: Entry, policy: str, stamp: Stamp)
 
 def _new_end(book: Book, lot: Lot, original: Entry, policy: str, now: datetime) -> datetime | None:
     if policy == "restore" and lot.expires_at:
-        return now + (lot.expires_at - max(original.recorded_at, lot.effective_at))
+        return now + (lot.expires_at - _drawn_at(book, lot, original))
     return after(now, span(book.credit_type.grace)) if policy == "grace" else None
+
+
+def _drawn_at(book: Book, lot: Lot, original: Entry) -> datetime:
+    """When the deduction first took from this lot: at once, or when the lot repaid what it owed."""
+    if any(drawn.lot == lot.number for drawn in original.draws):
+        return original.recorded_at
+    return min(
+        line.effective_at
+        for line in book.cited
+        for drawn in line.draws
+        if line.kind == "repay" and (drawn.lot, drawn.debt) == (lot.number, original.seq)
+    )
 
 
 def _sum(before: Draw | None, drawn: Draw) -> Draw:

@@ -76,7 +76,7 @@ def move(account: str, to: str, kind: CreditType, units: int | None, stamp: Stam
         kept = {lot.number: lot for lot in sent.changes if isinstance(lot, Lot)}
         arriving = [(kept[drawn.lot], drawn) for drawn in left.draws]
         keyless = stamp._replace(key=None, content=None, link=f"{account}/{entry_id(left)}")
-        return moves.move_in(book, arriving, keyless)
+        return moves.move_in(book, arriving, left.recorded_at, keyless)
 
     return Command(account, kind, stamp.key or "", stamp, rule, to=to, landing=landing)
 

@@ -1,0 +1,467 @@
+"""What `make mutants` takes out of the sources, one at a time, and which tests have to notice.
+
+The pieces of text are short, so that they outlive the lines around them; each occurs exactly once in its file
+(tests/test_mutants.py).
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Mutant(NamedTuple):
+    """One lock, check, constraint or ordering less."""
+
+    name: str
+    file: str  # below src/farthing
+    text: str
+    becomes: str
+    tests: tuple[str, ...]
+
+
+def _in(folder: str, module: str, *names: str) -> tuple[str, ...]:
+    return tuple(f"tests/{folder}/test_{module}.py::test_{name}" for name in names)
+
+
+MUTANTS = (
+    Mutant(
+        "fifteen digits", "core/book.py",
+        "if not -LIMIT < posted < LIMIT:", "if False:",
+        _in("stories", "grant_and_deduct", "a_wallet_holds_fifteen_digits_and_not_one_more"),
+    ),
+    Mutant(
+        "unpaid before paid", "core/book.py",
+        "lot.cost_minor > 0, lot.effective_at, lot.number)", "lot.cost_minor == 0, lot.effective_at, lot.number)",
+        _in("stories", "grant_and_deduct", "each_step_of_the_burn_order_decides_where_those_before_it_are_equal"),
+    ),
+    Mutant(
+        "no more out of a lot than it has", "core/book.py",
+        "if not 0 < amount <= lot.remaining:", "if False:",
+        _in("core", "ledger_properties", "a_lot_gives_no_more_than_it_has_and_takes_no_more_than_it_gave"),
+    ),
+    Mutant(
+        "no more into a lot than it had", "core/book.py",
+        "if not lot.remaining < left <= lot.amount:", "if False:",
+        _in("core", "ledger_properties", "a_lot_gives_no_more_than_it_has_and_takes_no_more_than_it_gave"),
+    ),
+    Mutant(
+        "each seal holds the one before", "core/book.py",
+        "key=previous)", "key=b'')",
+        _in("store", "golden", "the_seals_and_contents_are_these"),
+    ),
+    Mutant(
+        "shares of a cost add up", "core/book.py",
+        "_cost_of(lot, lot.amount - left) - _cost_of(lot, lot.amount - lot.remaining)", "_cost_of(lot, amount)",
+        _in("store", "golden", "the_page_reads_as_written_here"),
+    ),
+    Mutant(
+        "oldest debt first", "core/book.py",
+        "sorted((known | debts).items())", "sorted((known | debts).items(), reverse=True)",
+        _in("stories", "grant_and_deduct", "the_oldest_of_several_debts_is_repaid_first"),
+    ),
+    Mutant(
+        "no more than is available and overdraft", "core/burn.py",
+        "if amount > book.spendable:", "if False:",
+        _in("stories", "grant_and_deduct", "a_deduction_takes_all_or_nothing"),
+    ),
+    Mutant(
+        "frozen spends nothing", "core/burn.py",
+        "if book.frozen:", "if False:",
+        _in("stories", "moving", "a_frozen_account_spends_nothing_and_what_was_begun_goes_on"),
+    ),
+    Mutant(
+        "what is held is not drawn", "core/burn.py",
+        "free = lot.remaining - lot.held", "free = lot.remaining",
+        _in("stories", "holds", "what_is_held_is_drawn_by_nobody_else"),
+    ),
+    Mutant(
+        "what is pending is not drawn", "core/burn.py",
+        "if free and usable(lot, stamp.now):", "if free:",
+        _in("stories", "grant_and_deduct", "what_is_pending_is_not_drawn_though_it_would_burn_first"),
+    ),
+    Mutant(
+        "a lot must expire after it counts", "core/lots.py",
+        "terms.expires_at <= counts_from", "terms.expires_at < counts_from",
+        _in("stories", "grant_and_deduct", "credits_that_would_expire_before_they_count_are_refused"),
+    ),
+    Mutant(
+        "expired at its instant", "core/lots.py",
+        "at < lot.expires_at)", "at <= lot.expires_at)",
+        _in("stories", "taking_back", "a_lot_that_ends_when_its_hold_does_repays_nothing_any_more"),
+    ),
+    Mutant(
+        "a grant repays", "core/lots.py",
+        "return draft if pending else repay(draft, lot.number, stamp, stamp.now)", "return draft",
+        _in("stories", "grant_and_deduct", "overdraft_goes_to_its_limit_and_the_next_grant_repays_first"),
+    ),
+    Mutant(
+        "no more is repaid than is free", "core/lots.py",
+        "owed = min(book.debt, lot.remaining - lot.held)", "owed = min(book.debt, lot.remaining)",
+        _in("stories", "taking_back", "what_is_owed_is_repaid_out_of_a_hold_when_it_lets_go_and_not_before"),
+    ),
+    Mutant(
+        "what is held does not expire", "core/lots.py",
+        "(rest := lot.remaining - lot.held)", "(rest := lot.remaining)",
+        _in("stories", "holds", "a_lot_that_expires_while_held_stays_good_for_its_hold_and_only_for_it"),
+    ),
+    Mutant(
+        "a lot matures once", "core/lots.py",
+        "if lot.effective_at == at and at > since]", "if lot.effective_at == at]",
+        _in("stories", "expiry", "what_begins_at_the_moment_something_else_ends_counts_first"),
+    ),
+    Mutant(
+        "due at its instant", "core/due.py",
+        "book.next_change_at > now:", "book.next_change_at >= now:",
+        _in("stories", "expiry", "a_lot_counts_until_its_instant_and_not_at_it"),
+    ),
+    Mutant(
+        "what is due in the order of time", "core/due.py",
+        "for at in sorted({at for at in _instants(book) if at <= now}):",
+        "for at in sorted({at for at in _instants(book) if at <= now}, reverse=True):",
+        _in("stories", "expiry", "each_of_several_ends_comes_in_its_turn"),
+    ),
+    Mutant(
+        "the soonest change is remembered", "core/due.py",
+        "min(upcoming, default=None)", "max(upcoming, default=None)",
+        _in("stories", "expiry", "each_of_several_ends_comes_in_its_turn"),
+    ),
+    Mutant(
+        "time booked stays booked", "core/due.py",
+        ", recorded_at=now)", ")",
+        _in("faults", "clock", "what_the_job_saw_begin_has_begun"),
+    ),
+    Mutant(
+        "a hold needs credits", "core/holds.py",
+        "    require(book, amount)\n", "",
+        _in("stories", "holds", "what_is_held_is_not_available_and_what_is_captured_is_used_up"),
+    ),
+    Mutant(
+        "no hold beyond max_hold", "core/holds.py",
+        "    _allow(book, stamp.now, deadline)\n", "",
+        _in("stories", "holds", "an_extended_hold_lapses_later_and_never_later_than_the_type_allows"),
+    ),
+    Mutant(
+        "max_hold counts from the beginning", "core/holds.py",
+        "_allow(book, found.held_at, deadline)", "_allow(book, stamp.now, deadline)",
+        _in("stories", "holds", "an_extended_hold_lapses_later_and_never_later_than_the_type_allows"),
+    ),
+    Mutant(
+        "a hold ends once", "core/holds.py",
+        "if found.ended:", "if False:",
+        _in("stories", "holds", "it_lapses_at_its_deadline_without_any_job_and_ends_no_other_way"),
+    ),
+    Mutant(
+        "no more captured than held", "core/holds.py",
+        "if wanted > found.amount and not book.credit_type.capture_more:", "if False:",
+        _in("stories", "holds", "more_than_was_held_is_captured_where_the_type_allows_it_and_the_wallet_has_it"),
+    ),
+    Mutant(
+        "more than was held has to be there", "core/holds.py",
+        "require(book, wanted - found.amount)", "pass",
+        _in("stories", "holds", "more_than_was_held_is_captured_where_the_type_allows_it_and_the_wallet_has_it"),
+    ),
+    Mutant(
+        "a late capture only where agreed", "core/holds.py",
+        'found.ended == "lapse" and found.late == "charge"', 'found.ended == "lapse"',
+        _in("stories", "holds", "it_lapses_at_its_deadline_without_any_job_and_ends_no_other_way"),
+    ),
+    Mutant(
+        "a late capture needs credits", "core/holds.py",
+        "require(book._replace(frozen=False), wanted)", "pass",
+        _in("stories", "holds", "a_hold_that_may_be_charged_late_is_charged_like_a_deduction"),
+    ),
+    Mutant(
+        "what a hold frees too late expires", "core/holds.py",
+        "draft = lots.expire(draft, numbers, at, stamp)", "pass",
+        _in("stories", "holds", "what_a_release_frees_of_an_expired_lot_expires_at_once"),
+    ),
+    Mutant(
+        "what a hold frees repays", "core/holds.py",
+        "draft = lots.repay(draft, number, stamp, at)", "pass",
+        _in("stories", "taking_back", "what_is_owed_is_repaid_out_of_a_hold_when_it_lets_go_and_not_before"),
+    ),
+    Mutant(
+        "what a hold frees is claimed", "core/holds.py",
+        "draft = claims.settle(draft, numbers, stamp, at)", "pass",
+        _in("stories", "taking_back", "what_is_held_of_a_voided_lot_goes_when_its_hold_ends"),
+    ),
+    Mutant(
+        "no more voided than is left", "core/claims.py",
+        "if not 0 < wanted <= left:", "if False:",
+        _in("stories", "taking_back", "a_void_ends_what_is_unused_of_a_lot"),
+    ),
+    Mutant(
+        "what is claimed is not voided again", "core/claims.py",
+        "left = lot.remaining - claimed", "left = lot.remaining",
+        _in("stories", "taking_back", "what_is_held_of_a_voided_lot_goes_when_its_hold_ends"),
+    ),
+    Mutant(
+        "nothing is taken out of a hold", "core/claims.py",
+        "taken = min(wanted, lot.remaining - lot.held)", "taken = min(wanted, lot.remaining)",
+        _in("stories", "taking_back", "what_is_held_is_settled_when_the_hold_ends"),
+    ),
+    Mutant(
+        "no more clawed back than the lot had", "core/claims.py",
+        "if amount > lot.amount:", "if False:",
+        _in("stories", "taking_back", "what_a_lot_never_had_cannot_be_clawed_back"),
+    ),
+    Mutant(
+        "a clawback is repaid at once", "core/claims.py",
+        "return lots.repay_all(draft, stamp, stamp.now)", "return draft",
+        _in("stories", "taking_back", "a_clawback_takes_what_remains_and_the_rest_becomes_debt"),
+    ),
+    Mutant(
+        "no more given back than was taken", "core/reversals.py",
+        "if not 0 < wanted <= left.total:", "if False:",
+        _in("stories", "reversals", "what_was_drawn_last_goes_back_first_over_any_number_of_parts"),
+    ),
+    Mutant(
+        "earlier reversals count", "core/reversals.py",
+        "gone = min(amount, returned[lot])", "gone = 0",
+        _in("stories", "reversals", "what_was_drawn_last_goes_back_first_over_any_number_of_parts"),
+    ),
+    Mutant(
+        "what was drawn last goes back first", "core/reversals.py",
+        "for number, amount in reversed(left.drawn):", "for number, amount in left.drawn:",
+        _in("stories", "reversals", "what_was_drawn_last_goes_back_first_over_any_number_of_parts"),
+    ),
+    Mutant(
+        "what is owed is forgiven first", "core/reversals.py",
+        "forgiven = min(wanted, left.owed)", "forgiven = 0",
+        _in("stories", "reversals", "what_is_owed_is_forgiven_first_then_what_repaid_it_goes_back"),
+    ),
+    Mutant(
+        "what comes back repays", "core/reversals.py",
+        "    draft = lots.repay_all(draft, stamp, stamp.now)\n", "",
+        _in("stories", "reversals", "what_comes_back_repays_what_others_owe"),
+    ),
+    Mutant(
+        "what comes back late expires", "core/reversals.py",
+        "draft = lots.expire(draft, [drawn.lot for drawn in draws], stamp.now, stamp)", "pass",
+        _in("stories", "reversals", "what_a_lot_gets_back_that_expired_meanwhile_follows_the_policy"),
+    ),
+    Mutant(
+        "restored for as long as was left", "core/reversals.py",
+        "lot.expires_at - _drawn_at(book, lot, original)", "lot.expires_at - original.recorded_at",
+        _in("stories", "reversals",
+            "what_repaid_a_debt_is_restored_for_as_long_as_was_left_when_it_was_taken"),
+    ),
+    Mutant(
+        "frozen gives nothing away", "core/moves.py",
+        "        burn.require_thawed(book)\n", "",
+        _in("stories", "moving", "a_frozen_account_spends_nothing_and_what_was_begun_goes_on"),
+    ),
+    Mutant(
+        "no overdraft is given away", "core/moves.py",
+        "if amount > book.available:", "if amount > book.spendable:",
+        _in("stories", "moving", "a_transfer_repays_what_the_other_owes_and_gives_no_overdraft_away"),
+    ),
+    Mutant(
+        "what moves counts at once", "core/moves.py",
+        "if lot.effective_at > left_at else None", "if lot.effective_at > stamp.now else None",
+        _in("faults", "clock", "what_a_wallet_that_is_ahead_gives_counts_at_once_in_one_that_is_behind"),
+    ),
+    Mutant(
+        "what moves keeps its end", "core/moves.py",
+        "start, lot.expires_at,", "start, None,",
+        _in("stories", "moving", "what_moves_keeps_its_expiry_priority_and_cost"),
+    ),
+    Mutant(
+        "our own keys are ours", "core/checks.py",
+        "if not wrong and key.startswith(OUR_KEYS):", "if False:",
+        _in("stories", "keys", "an_unusable_key_is_refused"),
+    ),
+    Mutant(
+        "a key stands for its amount", "core/checks.py",
+        "[verb, credit_type, amount, given]", "[verb, credit_type, given]",
+        _in("stories", "keys", "the_same_key_for_something_else_is_an_error"),
+    ),
+    Mutant(
+        "a key is looked up", "ledger/beat.py",
+        "if known := page.known.get(key):", "if known := None:",
+        _in("stories", "keys", "the_same_call_again_answers_the_first_receipt"),
+    ),
+    Mutant(
+        "a key counts within its batch", "ledger/beat.py",
+        "page.known[key] = line", "pass",
+        _in("stories", "post", "one_key_twice_in_a_list_is_a_replay_and_for_something_else_a_refusal"),
+    ),
+    Mutant(
+        "a key stands for what it said first", "ledger/beat.py",
+        "if known.content == command.stamp.content:", "if True:",
+        _in("stories", "keys", "the_same_key_for_something_else_is_an_error"),
+    ),
+    Mutant(
+        "an act has its key", "ledger/beat.py",
+        "if act := page.acted.get(key):", "if act := None:",
+        _in("stories", "buying", "keys_of_orders_and_of_entries_are_one_namespace"),
+    ),
+    Mutant(
+        "time never runs backwards", "ledger/beat.py",
+        "now=max(page.now, due.book.recorded_at)", "now=page.now",
+        _in("stories", "expiry", "a_clock_stepped_back_reorders_nothing"),
+    ),
+    Mutant(
+        "nobody lends to a stranger", "ledger/beat.py",
+        "if stranger and not book.seal:", "if False:",
+        _in("stories", "grant_and_deduct", "a_stranger_has_nothing_to_spend_even_where_overdraft_is_allowed"),
+    ),
+    Mutant(
+        "nobody gives to a stranger", "ledger/beat.py",
+        "if page.accounts.get(command.to) is None and not page.books[there].seal:", "if False:",
+        _in("stories", "moving", "nobody_transfers_to_a_stranger_or_to_themselves"),
+    ),
+    Mutant(
+        "a merged account is closed", "ledger/beat.py",
+        "if account and account.merged_into:", "if False:",
+        _in("stories", "moving", "a_guest_becomes_a_user_with_everything_it_has"),
+    ),
+    Mutant(
+        "a new wallet and an act meet", "ledger/beat.py",
+        "        _guard_new(session, made - acted.keys(), [account for account, _ in missing], accounts)\n", "",
+        _in("stories", "buying", "a_grant_waits_for_a_checkout_that_has_its_key",
+            "a_checkout_waits_for_a_grant_that_has_its_key"),
+    ),
+    Mutant(
+        "all or none", "ledger/beat.py",
+        "        accept(answers)\n", "",
+        _in("stories", "post", "one_refusal_undoes_all_and_says_which_it_was"),
+    ),
+    Mutant(
+        "a wallet made meanwhile is locked", "ledger/beat.py",
+        "if wait and held:", "if False:",
+        _in("store", "batches", "a_wallet_made_between_two_looks_is_waited_for"),
+    ),
+    Mutant(
+        "one at fault is set apart", "ledger/writer.py",
+        "if len(batch) > 1 and not alike:", "if False:",
+        _in("faults", "broken_commits", "one_corrupt_wallet_stops_only_its_own_callers"),
+    ),
+    Mutant(
+        "a busy wallet keeps its order", "ledger/writer.py",
+        "extendleft(reversed(waiting))", "extendleft(waiting)",
+        _in("faults", "waiting", "a_wallet_that_stays_busy_keeps_the_order_of_its_callers"),
+    ),
+    Mutant(
+        "close waits for what is queued", "ledger/writer.py",
+        "        thread.join()\n", "",
+        _in("faults", "waiting", "close_comes_back_when_all_that_was_said_before_is_answered"),
+    ),
+    Mutant(
+        "wallets are locked", "store/dialects.py",
+        "FOR UPDATE OF t", "FOR KEY SHARE OF t",
+        _in("faults", "own_transaction", "a_block_of_ours_locks_what_it_is_told_first"),
+    ),
+    Mutant(
+        "locks in byte order", "store/dialects.py",
+        "ORDER BY t.account, t.credit_type FOR UPDATE", "FOR UPDATE",
+        _in("store", "batches", "wallets_are_locked_in_byte_order_whoever_names_them_how"),
+    ),
+    Mutant(
+        "text in byte order", "store/dialects.py",
+        'postgresql.TEXT(collation="C")', "postgresql.TEXT()",
+        _in("store", "migrations", "all_text_is_compared_as_bytes"),
+    ),
+    Mutant(
+        "a busy wallet is left out", "store/dialects.py",
+        'statement + " SKIP LOCKED"', "statement",
+        _in("store", "batches", "wallets_that_somebody_else_holds_are_left_out_and_not_waited_for"),
+    ),
+    Mutant(
+        "SQLite takes its lock first", "store/dialects.py",
+        'begin = begin_hurried = "BEGIN IMMEDIATE"', 'begin = begin_hurried = "BEGIN"',
+        _in("store", "batches", "a_transaction_that_writes_is_alone_in_its_file_from_its_first_moment"),
+    ),
+    Mutant(
+        "no entry is replaced", "store/dialects.py",
+        'f"WHEN {exists} OR {same_unique} {refuse}"', 'f"WHEN {exists} {refuse}"',
+        _in("store", "append_only", "replace_is_refused_by_row_and_by_key"),
+    ),
+    Mutant(
+        "no entry is changed, SQLite", "store/dialects.py",
+        'f"WHEN NOT ({kept} AND {blank}) {refuse}"', 'f"WHEN NOT ({blank}) {refuse}"',
+        _in("store", "append_only", "update_and_delete_are_refused"),
+    ),
+    Mutant(
+        "no entry is changed, PostgreSQL", "store/dialects.py",
+        "WHEN (NOT ({kept} AND {blank}))", "WHEN (NOT ({blank}))",
+        _in("store", "append_only", "update_and_delete_are_refused"),
+    ),
+    Mutant(
+        "entries are not truncated", "store/dialects.py",
+        "BEFORE TRUNCATE ON", "BEFORE DELETE ON",
+        _in("store", "append_only", "truncate_is_refused"),
+    ),
+    Mutant(
+        "a dead transaction is no commit", "store/database.py",
+        "if self.dialect.died(connection):", "if False:",
+        _in("faults", "hostile_ledger", "a_block_whose_transaction_died_does_not_end_well"),
+    ),
+    Mutant(
+        "an unknown outcome is asked for", "store/database.py",
+        'if self.dialect.trouble(error) == "lost":', "if False:",
+        _in("faults", "cut_wire", "a_block_cut_off_while_committing_is_made_once"),
+    ),
+    Mutant(
+        "tried again", "store/database.py",
+        "except (Retry, OutcomeUnknown, DatabaseUnreachable) as error:", "except OutcomeUnknown as error:",
+        _in("faults", "broken_commits", "what_the_database_asks_for_again_is_done_again"),
+    ),
+    Mutant(
+        "rolled back", "store/database.py",
+        "        proxied.rollback()", "        proxied.commit()",
+        _in("faults", "races", "a_block_that_fails_leaves_nothing_and_a_refusal_inside_it_harms_nothing"),
+    ),
+    Mutant(
+        "entries follow each other", "store/sql.py",
+        "if line.posted_after != posted[wallet] or line.seq != seq[wallet]:", "if False:",
+        _in("store", "sums", "what_does_not_follow_from_what_was_is_not_written"),
+    ),
+    Mutant(
+        "a book is what its lots have", "store/sql.py",
+        "(book.whole and book.posted != backed)", "False",
+        _in("faults", "broken_commits", "one_corrupt_wallet_stops_only_its_own_callers"),
+    ),
+    Mutant(
+        "the first lots are the first to burn", "store/sql.py",
+        '"AND open ORDER BY account, credit_type, priority, (expires_at IS NULL), expires_at, (cost_minor > 0), "\n'
+        '    "effective_at, number"', '"AND open ORDER BY account, credit_type, number"',
+        _in("stories", "grant_and_deduct", "a_hundred_small_lots_burn_in_order_though_only_the_first_are_read"),
+    ),
+    Mutant(
+        "the first debts are the oldest", "store/sql.py",
+        '_OLDEST_DEBT = "AND open ORDER BY account, credit_type, seq"',
+        '_OLDEST_DEBT = "AND open ORDER BY account, credit_type, seq DESC"',
+        _in("stories", "grant_and_deduct", "the_oldest_of_several_debts_is_repaid_first"),
+    ),
+    Mutant(
+        "the scale is fixed", "store/sql.py",
+        "if stored != str(kind.scale):", "if False:",
+        _in("store", "migrations", "the_scale_of_a_type_is_fixed_by_its_first_entry"),
+    ),
+    Mutant(
+        "an account is locked for an act", "store/acts.py",
+        "    if sql.wallets_of(session, account) != wallets:\n        raise Retry\n", "",
+        _in("stories", "buying", "a_checkout_that_waited_while_a_wallet_was_made_begins_again"),
+    ),
+    Mutant(
+        "one key, one entry", "store/migrations/versions/0001_ledger.py",
+        '["account", "key"], unique=True)', '["account", "key"], unique=False)',
+        _in("store", "sums", "a_key_stands_for_one_entry_whoever_writes_it"),
+    ),
+    Mutant(
+        "a lot within its bounds", "store/migrations/versions/0001_ledger.py",
+        '"0 <= held AND held <= remaining AND remaining <= amount"', '"0 <= held"',
+        _in("store", "sums", "the_database_itself_refuses_what_cannot_be"),
+    ),
+    Mutant(
+        "no wallet below zero held", "store/migrations/versions/0001_ledger.py",
+        '"held >= 0 AND pending >= 0 AND debt >= 0"', '"held >= 0 OR held < 0"',
+        _in("store", "sums", "the_database_itself_refuses_what_cannot_be"),
+    ),
+    Mutant(
+        "a debt within its bounds", "store/migrations/versions/0001_ledger.py",
+        '"0 <= remaining AND remaining <= amount"', '"0 <= amount"',
+        _in("store", "sums", "the_database_itself_refuses_what_cannot_be"),
+    ),
+)  # fmt: skip
