@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -12,6 +12,9 @@ from farthing.cli.arguments import Account, Amount, AnyType, AsJson, CreditType
 from farthing.cli.starting import opened
 from farthing.errors import UnknownCurrency
 from farthing.views import LotView
+
+if TYPE_CHECKING:
+    from farthing.ledger.verifying import Report
 
 
 def check(account: Account, credit_type: CreditType, amount: Amount, as_json: AsJson = False) -> None:
@@ -84,15 +87,25 @@ def verify(
         totals = {code: text(amount) for code, amount in posted.items()}  # totals over accounts may pass 15 digits
         output.document(report._asdict() | {"proved": report.proved, "posted": totals})
     else:
-        output.say(f"{report.entries:,} entries of {report.wallets:,} wallets were read and added up again.")
+        bought = f", and {report.orders:,} orders with their payments" if report.orders else ""
+        output.say(f"{report.entries:,} entries of {report.wallets:,} wallets{bought} were read and added up again.")
         output.table(["credit type", "posted in all"], posted.items())
         if report.faults:
-            output.table(["account", "credit type", "first thing wrong"], report.faults)
-        wrong = len(report.faults)
-        told = f"{wrong:,} of {report.wallets:,} wallets {'is' if wrong == 1 else 'are'} wrong."
-        output.say(told if wrong else "Every balance is proved.")
+            output.table(["account", "credit type", "order", "first thing wrong"], report.faults)
+        output.say("Every balance is proved." if report.proved else _counted(report))
     if not report.proved:
         raise typer.Exit(output.REFUSED)
+
+
+def _counted(report: Report) -> str:
+    orders = sum(fault.order is not None for fault in report.faults)
+    wrong = {"wallets": (len(report.faults) - orders, report.wallets), "orders": (orders, report.orders)}
+    told = [
+        f"{some:,} of {every:,} {what} {'is' if some == 1 else 'are'} wrong"
+        for what, (some, every) in wrong.items()
+        if some
+    ]
+    return ", ".join(told) + "."
 
 
 def _paid(lot: LotView) -> str:
