@@ -57,14 +57,15 @@ def verify(
     """
     with database.reading() as session:
         total = _count(session, account) if progress else 0
-        report = _verify(session, account, lambda done: progress(done, total) if progress else None)
+        report = look(session, account, lambda done: progress(done, total) if progress else None)
         seen = report.wallets or report.orders
         if account is not None and not seen and not sql.read_accounts(session, [account]):
             raise NotFound(f"There is no account {account!r}, so there is nothing to prove.")
     return report
 
 
-def _verify(session: Session, account: str | None, progress: Callable[[int], None]) -> Report:
+def look(session: Session, account: str | None, progress: Callable[[int], None] = lambda done: None) -> Report:
+    """As `verify`, of what this transaction sees."""
     done = seen = 0
     posted: dict[str, int] = {}
     faults: list[Fault] = []
