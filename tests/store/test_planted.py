@@ -117,6 +117,7 @@ def removals(session: Session, table: sa.Table, rows: list[Row]) -> Iterator[Pla
 
 def copies(session: Session, table: sa.Table, rows: list[Row]) -> Iterator[Planted]:
     last = list(table.primary_key)[-1]
+    names = ", ".join(table.c.keys())
     for row in rows:
         for other in others(session, last, row[list(table.c).index(last)]):
             shown = [
@@ -125,7 +126,7 @@ def copies(session: Session, table: sa.Table, rows: list[Row]) -> Iterator[Plant
             ]
             yield (
                 f"{table} copied of {row}",
-                f"INSERT INTO {table.name} ({', '.join(table.c.keys())}) SELECT {', '.join(shown)} FROM {table.name} WHERE {keyed(table)}",
+                f"INSERT INTO {table.name} ({names}) SELECT {', '.join(shown)} FROM {table.name} WHERE {keyed(table)}",
                 [other, *key(table, row)],
             )
 

@@ -1,4 +1,4 @@
-"""`farthing check | balance | lots | verify`."""
+"""`farthing check | balance | explain | lots | verify`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import typer
 
 from farthing.amounts import format_money, text, to_credits
 from farthing.cli import output
-from farthing.cli.arguments import Account, Amount, AnyType, AsJson, CreditType
+from farthing.cli.arguments import Account, Amount, AnyType, AsJson, CreditType, PastTime, moment, zone_of
 from farthing.cli.starting import opened
 from farthing.errors import UnknownCurrency
 from farthing.views import LotView
@@ -34,10 +34,12 @@ def check(account: Account, credit_type: CreditType, amount: Amount, as_json: As
         raise typer.Exit(output.REFUSED)
 
 
-def balance(account: Account, credit_type: AnyType = None, as_json: AsJson = False) -> None:
-    """Show what an account has, and what of it expires when. Unknown accounts have zeros."""
+def balance(account: Account, credit_type: AnyType = None, at: PastTime = None, as_json: AsJson = False) -> None:
+    """Show what an account has, or had at some time, and what of it expires when. Unknown accounts have zeros."""
     with opened() as credits:
-        found = credits.balances(account) if credit_type is None else [credits.balance(account, credit_type)]
+        then = moment("--at", at, lambda: zone_of(credits, account))
+        one = credit_type is not None
+        found = [credits.balance(account, credit_type, at=then)] if one else credits.balances(account, at=then)
     if as_json:
         output.document({"data": found})
         return
@@ -50,6 +52,17 @@ def balance(account: Account, credit_type: AnyType = None, as_json: AsJson = Fal
             for expiring in ["".join(f"{text(first.amount)} on {output.words(first.at)}" for first in one.expiring[:1])]
         ],
     )
+
+
+def explain(account: Account, credit_type: CreditType, at: PastTime = None, as_json: AsJson = False) -> None:
+    """Show why a balance is what it is: lots, where they came from, what drew from them and by which rule."""
+    with opened() as credits:
+        then = moment("--at", at, lambda: zone_of(credits, account))
+        told = credits.explain(account, credit_type, at=then)
+    if as_json:
+        output.document(told)
+    else:
+        output.say(str(told))
 
 
 def lots(account: Account, credit_type: CreditType, as_json: AsJson = False) -> None:
