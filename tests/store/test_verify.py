@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import tracemalloc
+from collections.abc import Callable
+from datetime import timedelta
+
 import pytest
 
 import farthing
 from farthing import Credits, Money
+from farthing.core import burn, holds, lots
+from farthing.core.book import Book, CreditType, Draft, Stamp
 from farthing.errors import NotFound
 from farthing.ledger.verifying import verify
-from tests.kit import Clock, shop
+from farthing.store import sql
+from tests.databases import Databases
+from tests.kit import START, Clock, shop
 
 
 @pytest.fixture
@@ -89,3 +97,38 @@ def test_nothing_is_proved_of_an_account_that_does_not_exist(shop_with_a_past: C
         verify(shop_with_a_past.database, account="adda")
     shop_with_a_past.open_account("eve")
     assert verify(shop_with_a_past.database, account="eve").proved
+
+
+@pytest.mark.row("L14")
+@pytest.mark.long
+def test_a_wallet_of_any_length_takes_the_same_memory(
+    databases: Databases, clock: Clock, count: Callable[[int, int], int]
+):
+    peaks: list[int] = []
+    for jobs in (count(1_500, 20_000), count(6_000, 100_000)):
+        with databases.migrated() as url, farthing.open(url, catalog=shop(), clock=clock) as credits:
+            credits.open_account("ada")
+            work(credits, jobs)
+            tracemalloc.start()
+            report = verify(credits.database)
+            peaks.append(tracemalloc.get_traced_memory()[1])
+            tracemalloc.stop()
+            assert (report.faults, report.entries) == ([], 1 + 1 + 3 * jobs)
+    assert peaks[1] < 1.5 * peaks[0]  # what is read at once, and when garbage is collected, differ a little
+
+
+def work(credits: Credits, jobs: int) -> None:
+    """Bob's jobs, three entries each: credits held, some captured or all released, and some deducted."""
+    book = Book("bob", CreditType("images", "Image credits"))
+    before = {("bob", "images"): book}
+    terms = lots.Terms(4 * jobs, "gift", 100, None, None)
+    drafts = [lots.grant(book, terms, Stamp(START, "g"))]
+    for job in range(jobs):
+        held = holds.hold(drafts[-1].book, 2, START + timedelta(hours=1), "refuse", Stamp(START, f"h{job}"))
+        seq, stamp = held.book.seq, Stamp(START, f"e{job}")
+        end = holds.release(held.book, seq, stamp) if job % 2 else holds.capture(held.book, seq, 1, stamp)
+        book = end.book._replace(holds=())
+        drafts += [held, Draft(book, end.entries, end.changes), burn.deduct(book, 1, Stamp(START, f"d{job}"))]
+    with credits.database.writing() as session:
+        sql.add_accounts(session, [credits.account("ada")._replace(account="bob")])
+        sql.post(session, before, drafts)

@@ -25,7 +25,6 @@ from farthing.views import lot_id
 _RULES = ("lower priority number", "expires sooner", "expires sooner", "unpaid before paid", "older", "lower number")
 _WHY = {
     "expire": "it expired",
-    "repay": "credits were owed",
     "void": "named by the call",
     "clawback": "named by the call",
 }
@@ -111,6 +110,8 @@ class _Trail:
     def _reason(self, line: Entry, drawn: Draw, own: set[int]) -> tuple[str, str | None]:
         if line.kind in _WHY:
             return _WHY[line.kind], None
+        if drawn.debt is not None:
+            return f"owed for ent_{line.credit_type}_{drawn.debt}", None
         if drawn.lot in own:
             own.remove(drawn.lot)
             return "held for it", None

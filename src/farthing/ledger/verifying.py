@@ -18,6 +18,7 @@ from farthing.store.dialects import Row
 from farthing.store.tables import claims, debts, entries, holds, lots, wallets
 
 MAX_FAULTS = 1000
+_AT_ONCE = 500  # rows of each table
 _EVERY = 5000  # entries between two reports of progress
 _TABLES = (wallets, entries, debts, holds, claims, lots)
 # A debt, hold or claim comes right behind the entry that made it, so that it is compared and forgotten when it ends.
@@ -181,7 +182,7 @@ def _stream(session: Session, which: int, account: str | None) -> Iterator[tuple
     where, params = ("WHERE account = ?", (account,)) if account is not None else ("", ())
     order = ", ".join(column.name for column in table.primary_key)
     statement = f"SELECT {', '.join(names)} FROM {table.name} {where} ORDER BY {order}"
-    for row in session.stream(statement, params):
+    for row in session.stream(statement, params, size=_AT_ONCE):
         yield (row[0], row[1], _STAGES[which], row[2] if _STAGES[which] else 0, which), row
 
 
