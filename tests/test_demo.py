@@ -11,6 +11,9 @@ import sys
 import httpx2
 import pytest
 
+from tests.portal.customer import Page
+
+VISIT = re.compile(r'name="visit" value="(\w+)"')
 COMMAND = [sys.executable, "-m", "farthing", "demo"]
 
 
@@ -47,6 +50,7 @@ def test_the_links_it_prints_work_when_clicked(tmp_path):
                 form = dict(re.findall(r'name="(\w+)" value="([^"]*)"', page.text))
                 inside = visitor.post(enter, data=form, headers={"Origin": enter.split("/portal")[0]})
                 assert inside.raise_for_status().url.path == "/portal/"
+            assert where_buying_leads(visitor, enter.split("/portal")[0]) == "/portal/orders/ord_…"
             docs = re.search(r"API: +(\S+)", told)
             assert docs
             visitor.get(docs[1]).raise_for_status()
@@ -57,3 +61,14 @@ def test_the_links_it_prints_work_when_clicked(tmp_path):
     finally:
         running.send_signal(signal.SIGINT)
         assert running.wait(30) == 130
+
+
+def where_buying_leads(visitor: httpx2.Client, site: str) -> str:
+    """Where somebody who is signed in ends after paying for a package, as long as that is on the same site."""
+    form = Page(visitor.get(f"{site}/portal/buy").text).form("Buy Starter for $9.90")
+    pay_page = visitor.post(f"{site}{form.pop('action')}", data=form, headers={"Origin": site}).raise_for_status()
+    visit = VISIT.search(pay_page.text)
+    assert visit and str(pay_page.url).startswith(site)
+    done = visitor.post(pay_page.url, data={"action": "pay", "visit": visit[1]}).raise_for_status()
+    assert "Thank you" in done.text  # so the session was there, too
+    return re.sub(r"ord_\w+$", "ord_…", str(done.url).removeprefix(site))

@@ -6,14 +6,16 @@ import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Generator, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
-from functools import wraps
+from functools import partial, wraps
 from typing import Any, Concatenate, ParamSpec, TypeVar, cast
+from weakref import WeakKeyDictionary
 
 from farthing.amounts import Amount
 from farthing.credits import Credits
 from farthing.errors import FarthingError, UnknownConnection
-from farthing.ledger.beat import Command
+from farthing.ledger.beat import Command, Outcome
 from farthing.ledger.commands import Expires
+from farthing.ledger.mailbox import Mailbox
 from farthing.ledger.transaction import Tx
 from farthing.ledger.verbs import Held, Verbs, receipt
 from farthing.ledger.verbs.holding import hold_id, note_unreleased
@@ -29,6 +31,7 @@ class _Awaiting(Verbs):
     def __init__(self, credits: Credits) -> None:
         self.catalog = credits.catalog
         self._credits = credits
+        self._mailboxes = WeakKeyDictionary[asyncio.AbstractEventLoop, Mailbox]()
 
     def _receipt(self, command: Command) -> Any:
         return self._arrived(command)
@@ -37,8 +40,11 @@ class _Awaiting(Verbs):
         return self._arrived(command)
 
     async def _arrived(self, command: Command) -> Receipt:
-        outcome = await asyncio.wrap_future(self._credits.submit(command))
-        return receipt(command, outcome)
+        loop = asyncio.get_running_loop()
+        mailbox = self._mailboxes.get(loop) or self._mailboxes.setdefault(loop, Mailbox(loop))
+        future: asyncio.Future[Outcome] = loop.create_future()
+        self._credits.send(command, partial(mailbox.put, future))
+        return receipt(command, await future)
 
 
 class AsyncHeld:

@@ -8,6 +8,7 @@ from concurrent.futures import Future
 from contextlib import closing, contextmanager
 from contextvars import ContextVar
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, Literal, TypeVar, overload
 
 from farthing.amounts import Amount
@@ -28,7 +29,7 @@ from farthing.ledger.transaction import Tx
 from farthing.ledger.verbs import Verbs, receipt
 from farthing.ledger.verifying import Report, verify
 from farthing.ledger.wanted import Sort, Wanted, wanted
-from farthing.ledger.writer import Clock, Writer
+from farthing.ledger.writer import Answering, Clock, Writer, settle_future
 from farthing.providers import Provider
 from farthing.selling import inbox, orders, quoting
 from farthing.selling.checkout import Checkout, Wish, checkout
@@ -428,8 +429,15 @@ class Credits(Verbs, Accounts):
 
     def submit(self, command: Command) -> Future[Outcome]:
         """Queues a command; its future is resolved by the commit that holds it."""
+        future: Future[Outcome] = Future()
+        future.set_running_or_notify_cancel()
+        self.send(command, partial(settle_future, future))
+        return future
+
+    def send(self, command: Command, answer: Answering) -> None:
+        """Queues a command; `answer` is told what became of it, in the writer's thread."""
         self._forbid_nesting()
-        return self._writer.submit(command)
+        self._writer.submit(command, answer)
 
     def _balances(self, account: str, codes: list[str], at: datetime | None) -> list[Balance]:
         types, now = [self.catalog.credit_type(code) for code in codes], self.clock()
@@ -466,7 +474,8 @@ class Credits(Verbs, Accounts):
             yield from csv_blocks(lines)
 
     def _receipt(self, command: Command) -> Receipt:
-        return receipt(command, self.submit(command).result())
+        self._forbid_nesting()
+        return receipt(command, self._writer.carry_out(command))
 
     def _read(self, work: Callable[[Session], T]) -> T:
         if self.database.dialect.memory:

@@ -12,6 +12,7 @@ import pytest
 import farthing
 from farthing import Credits
 from farthing.errors import CatalogInvalid, DatabaseUnreachable, FarthingError, OutcomeUnknown, ScaleChanged
+from farthing.store.dialects.pipe import Pipe
 from tests.kit import SHOP, Clock, shop
 from tests.selling import STORE, selling, tell
 
@@ -99,7 +100,15 @@ def test_what_may_have_been_committed_is_never_called_unchanged(database_url: st
         monkeypatch.setattr(
             database.dialect, "trouble", lambda error: "lost" if isinstance(error, ConnectionError) else trouble(error)
         )
+        leave = Pipe.__exit__
+
+        def cut(self, *error):
+            leave(self, *error)
+            state["cut"] = True
+            raise ConnectionError("gone")
+
         monkeypatch.setattr(type(database), "_connection", connection)
+        monkeypatch.setattr(Pipe, "__exit__", cut)
         with pytest.raises(OutcomeUnknown):
             credits.deduct("ada", "images", 3, key="d")
         monkeypatch.undo()

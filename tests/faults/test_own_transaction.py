@@ -27,6 +27,7 @@ from farthing.errors import (
     DatabaseBusy,
     DatabaseUnreachable,
     InvalidField,
+    KeyReused,
     NestedWrite,
     NotFound,
     NotMigrated,
@@ -588,3 +589,17 @@ def test_a_task_that_is_cancelled_while_it_waits_leaves_its_transaction_alive(on
 
     asyncio.run(story())
     assert [plain.balance(account, "images").posted for account in ("ada", "bob")] == [10, 7]
+
+
+@pytest.mark.row("L17")
+def test_at_a_stricter_level_a_key_that_an_act_took_meanwhile_is_not_taken_twice(on_postgresql: tuple[str, Credits]):
+    url, credits = on_postgresql
+    with engine(url, isolation_level="REPEATABLE READ").connect() as connection:
+        connection.exec_driver_sql("SELECT count(*) FROM farthing_entries").all()
+        credits.freeze("ada", key="one")
+        credits.unfreeze("ada", key="two")
+        with pytest.raises(TransactionLost, match="run all of it again"):
+            credits.on(connection).deduct("ada", "images", 1, key="one")
+        connection.rollback()
+        with pytest.raises(KeyReused):
+            credits.on(connection).deduct("ada", "images", 1, key="one")

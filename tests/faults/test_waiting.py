@@ -311,7 +311,7 @@ def test_a_batch_over_wallets_with_many_lots_reads_each_of_them_once(
                 for lot in range(70):
                     tx.grant(name, "images", 1, key=f"g{lot}", source="gift")
         with holding_writer(credits):
-            futures = [in_thread(credits.grant, name, "images", 1, key="more", source="gift") for name in names]
+            futures = [in_thread(credits.deduct, name, "images", 70, key="most") for name in names]
             until(lambda: len(credits._writer._queue) == len(names))
             reads: list[int] = []
             real = sql.read_books
@@ -324,14 +324,8 @@ def test_a_batch_over_wallets_with_many_lots_reads_each_of_them_once(
 @contextmanager
 def holding_writer(credits: Credits):
     """Nothing is taken from the queue meanwhile, so that what comes is one batch."""
-    gate, real = threading.Event(), credits._writer._next_batch
-
-    def wait():
-        gate.wait()
-        return real()
-
-    credits.grant("warm-up", "images", 1, key="w", source="gift")
-    credits._writer._next_batch = wait
-    credits.grant("warm-up", "images", 1, key="w2", source="gift")
+    writer = credits._writer
+    until(lambda: not writer._working)
+    writer._working = True
     yield
-    gate.set()
+    writer._rest()

@@ -22,6 +22,8 @@ def test_opening_an_account_twice_pays_its_gift_once(api: Api):
         "time_zone": "Europe/Berlin",
         "locale": "en",
         "created_at": "2026-01-01T00:00:00Z",
+        "frozen_at": None,
+        "merged_into": None,
     }
     assert (again.status_code, again.json()) == (200, opened.json())
     assert api.get("/v1/accounts/ada/balances/images").json()["available"] == 10

@@ -132,7 +132,7 @@ def test_amounts_are_plain_numbers_exact_to_nine_decimals(api: Api, said: bytes,
         headers={"Content-Type": "application/json", "Idempotency-Key": "k"},
     )
     assert answer.status_code == 201
-    assert b'"amount":%s,"posted":%s,' % (written, written) in answer.content
+    assert b'"amount":%s,"held_change":0,"posted":%s,' % (written, written) in answer.content
     assert b'"available":%s,' % written in api.get("/v1/accounts/ada/balances/dust").content
 
 

@@ -76,3 +76,56 @@ def test_every_kind_and_source_the_ledger_knows_has_words():
     for words in WORDS.values():
         assert {f"line.{name}" for name in (*KINDS, *SOURCES)} <= set(words)
         assert set(words) == set(WORDS["en"])
+
+
+@pytest.mark.row("U3", "L6")
+def test_what_is_set_aside_and_let_go_of_reads_without_a_sign_and_says_until_when(
+    at: Site, ada: Customer, clock: Clock
+):
+    hold = at.credits.hold("ada", "images", 4, key="h", operation="render")
+    at.credits.extend("ada", hold.id, "1h", key="e")
+    text = ada.see("/history").text
+    assert "Set aside for longer Image credits · 1:00 AM 6 available" in text
+    assert "Set aside for render Image credits · 1:00 AM 4 6 available" in text
+    assert "Until Jan 1, 2026, 1:15 AM Set aside from 4 from: Gift, Jan 1, 2026" in text
+    hold.capture(3)
+    at.credits.hold("ada", "images", 2, key="h2").release()
+    at.credits.hold("ada", "images", 5, key="h3", expires="5m")
+    clock.move("10m")
+    at.credits.expire()
+    text = ada.see("/history").text
+    assert "Used, as set aside Image credits · 1:00 AM −3 7 available" in text
+    assert "No longer set aside Image credits · 1:00 AM 2 7 available" in text
+    assert "Given back to 2 to: Gift, Jan 1, 2026" in text
+    assert "No longer set aside: time ran out Image credits · 1:10 AM 5 7 available" in text
+
+
+@pytest.mark.row("U3", "L7", "L8")
+def test_what_is_given_and_taken_back_says_so(at: Site, ada: Customer):
+    used = at.credits.deduct("ada", "images", 6, key="d")
+    at.credits.reverse("ada", used.id, 2, key="r", reason="words of an operator")
+    at.credits.hold("ada", "images", 6, key="h")
+    at.credits.void("ada", "lot_images_1", key="v")
+    bought = at.credits.grant("ada", "images", 5, key="g", source="purchase")
+    at.credits.clawback("ada", str(bought.lot), 5, key="c", rest="debt")
+    text = ada.see("/history").text
+    assert "Returned Image credits · 1:00 AM +2 6 available" in text
+    assert "Given back to 2 to: Gift, Jan 1, 2026" in text
+    assert "To be withdrawn once no longer set aside Image credits · 1:00 AM 0 available" in text
+    assert "Taken back after a refund Image credits · 1:00 AM −5 0 available" in text
+    assert "words of an operator" not in text
+
+
+@pytest.mark.row("U3", "L10", "L18")
+def test_a_debt_that_is_settled_and_credits_that_move_say_so(at: Site, ada: Customer):
+    at.credits.grant("ada", "chat", 1, key="c", source="gift")
+    at.credits.deduct("ada", "chat", "3.25", key="d")
+    at.credits.grant("ada", "chat", 5, key="c2", source="promo")
+    at.credits.open_account("bob")
+    at.credits.transfer("bob", "ada", "images", 3, key="t")
+    at.credits.transfer("ada", "bob", "images", 1, key="t2")
+    text = ada.see("/history").text
+    assert "Overdraft settled Chat credits · 1:00 AM 2.25 2.75 available" in text
+    assert "Taken from 2.25 from: Promotion, Jan 1, 2026" in text
+    assert "Transfer received Image credits · 1:00 AM +3 13 available" in text
+    assert "Transfer sent Image credits · 1:00 AM −1 12 available" in text

@@ -61,6 +61,19 @@ def test_below_zero_says_what_comes_first(at: Site, ada: Customer):
     assert "You have used 2.25 more than you had. The next credits cover that first." in text
 
 
+@pytest.mark.row("U1", "L6")
+def test_what_is_set_aside_is_not_used_up(at: Site, ada: Customer):
+    at.credits.hold("ada", "images", 4, key="some")
+    assert "Image credits 6 available 4 set aside for work under way" in ada.see("/").text
+    at.credits.hold("ada", "images", 6, key="the rest")
+    text = ada.see("/").text
+    assert "Image credits All set aside 0 available All you have is set aside for work under way." in text
+    assert "10 set aside for work under way" in text and "Used up" not in text
+    at.credits.grant("ada", "chat", 1, key="c", source="gift")
+    at.credits.hold("ada", "chat", 3, key="more")
+    assert "You have used or set aside 2.00 more than you had." in ada.see("/").text
+
+
 @pytest.mark.row("U1")
 def test_what_expired_counts_no_more_whether_or_not_a_job_ran(ada: Customer, clock: Clock):
     clock.to("2026-01-30T23:59")

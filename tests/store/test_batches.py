@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 import farthing
-from farthing import Credits
+from farthing import Credits, call
 from farthing.core import burn
 from farthing.core.book import Book, Draft, Stamp
 from farthing.core.calendar import span
@@ -74,12 +74,7 @@ def test_together_or_one_by_one_is_the_same(credits: Credits, clock: Clock, batc
 
 def test_a_wallet_made_between_two_looks_is_waited_for(credits: Credits, monkeypatch: pytest.MonkeyPatch):
     credits.grant("ada", "chat", 5, key="g", source="gift")
-    real, looks = sql.lock_wallets, count()
-
-    def late(session, asked, *, wait):
-        return {} if next(looks) == 0 else real(session, asked, wait=wait)
-
-    monkeypatch.setattr(sql, "lock_wallets", late)
+    monkeypatch.setattr(sql, "look", lambda session, asked, keys, *, wait: sql.Look({}, {}, [], {}))
     asked = [command(credits, "ada", 1, ("deduct", 200))]
     [answer] = credits.database.run(lambda session, asked=asked: decide(session, asked, credits.clock(), wait=True))
     assert isinstance(answer, Outcome)
@@ -104,3 +99,20 @@ def test_wallets_are_locked_in_byte_order_whoever_names_them_how(postgresql, cap
             list(threads.map(take, range(4)))
         assert {credits.balance(name, "chat").available for name in names} == {Decimal("4997.60")}
     assert "tried again" not in caplog.text
+
+
+def test_a_grant_into_many_open_lots_reads_only_the_first_of_them(credits: Credits, clock: Clock):
+    """Where it stands among those that were not read does not matter until they are."""
+    credits.post([call.grant("ada", "images", 1, key=f"g{n}", source="gift", expires="9d") for n in range(80)])
+    sooner = [call.grant("ada", "images", 1, key=f"s{n}", source="promo", expires="1d") for n in range(3)]
+    later = [call.grant("ada", "images", 1, key=f"l{n}", source="promo") for n in range(3)]
+    receipts = credits.post([*later, *sooner, call.deduct("ada", "images", 4, key="d1")])
+    assert [drawn.lot for drawn in receipts[-1].draws] == [
+        "lot_images_84",
+        "lot_images_85",
+        "lot_images_86",
+        "lot_images_1",
+    ]
+    [last] = credits.post([call.deduct("ada", "images", 81, key="d2")])
+    assert [drawn.lot for drawn in last.draws][-2:] == ["lot_images_81", "lot_images_82"]
+    assert credits.lots("ada", "images")[0].id == "lot_images_83"

@@ -147,7 +147,7 @@ def others(session: Session, column: sa.Column[Any], value: Any) -> list[Any]:
         return [later(value, -timedelta(microseconds=1)), later(value, AGES)]
     gone = [None] if column.nullable and value is not None else []
     kind = column.type
-    if kind is Whole:
+    if kind is Whole and value is not None:
         return [*gone, value + 1000] if column.primary_key else [value + 1, value - 1, *gone]
     if kind is Instant:
         now = session.dialect.time_in(Clock().now)

@@ -87,7 +87,7 @@ def test_a_deduction_takes_all_or_nothing(credits: Credits):
     assert "2 short. Nothing was changed." in str(refusal.value)
 
 
-@pytest.mark.row("L3")
+@pytest.mark.row("L3", "L10")
 def test_a_stranger_has_nothing_to_spend_even_where_overdraft_is_allowed(credits: Credits):
     with pytest.raises(InsufficientCredits) as refusal:
         credits.deduct("nobody", "chat", 1, key="d")
@@ -189,6 +189,7 @@ def test_a_hundred_small_lots_burn_in_order_though_only_the_first_are_read(credi
     assert credits.balance("ada", "images").available == 1
 
 
+@pytest.mark.row("L10")
 def test_many_debts_are_repaid_oldest_first(credits: Credits):
     credits.grant("ada", "chat", "0.01", key="g", source="gift")
     for number in range(100):

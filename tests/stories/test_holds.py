@@ -149,6 +149,7 @@ def test_more_than_was_held_is_captured_where_the_type_allows_it_and_the_wallet_
     assert left(renders, "chat") == (-5, 0, -5)
 
 
+@pytest.mark.row("L10")
 def test_a_hold_may_use_the_overdraft_and_a_grant_in_between_pays_for_it(renders: Credits):
     renders.grant("ada", "chat", 2, key="g1", source="gift")
     hold = renders.hold("ada", "chat", 6, key="h")

@@ -51,6 +51,7 @@ def test_what_moves_keeps_its_expiry_priority_and_cost(credits: Credits, clock: 
         credits.transfer("ada", "bob", "images", 11, key="t")
 
 
+@pytest.mark.row("L10")
 def test_a_transfer_repays_what_the_other_owes_and_gives_no_overdraft_away(credits: Credits):
     credits.grant("ada", "chat", 3, key="g", source="gift")
     credits.grant("bob", "chat", 1, key="g", source="gift")

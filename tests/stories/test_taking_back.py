@@ -71,6 +71,7 @@ def test_what_is_held_of_a_voided_lot_goes_when_its_hold_ends(bought: Credits, c
     bought.verify("ada")
 
 
+@pytest.mark.row("L10")
 def test_a_clawback_takes_what_remains_and_the_rest_becomes_debt(bought: Credits):
     receipt = bought.clawback("ada", "lot_images_1", 10, key="c", rest="debt")
     assert (receipt.kind, receipt.amount) == ("clawback", -10)

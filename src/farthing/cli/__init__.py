@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import sys
 from collections.abc import Callable
 from typing import Annotated, Any
@@ -12,10 +13,13 @@ from typer.core import TyperGroup
 
 from farthing import errors
 from farthing.cli import (
+    accounts,
     catalog,
+    correcting,
     demo,
     doctor,
     history,
+    holding,
     keys,
     output,
     reading,
@@ -33,6 +37,8 @@ STOPPED = (
     "Run the same command with the same key to finish it, or to learn that it was done."
 )
 
+NEGATIVE = "amount must be more than zero, and a number that begins with - is not. Nothing was changed."
+
 COMMANDS: dict[str, dict[str, Callable[..., None]]] = {
     "Set up": {
         "demo": demo.demo,
@@ -49,6 +55,25 @@ COMMANDS: dict[str, dict[str, Callable[..., None]]] = {
         "deduct": writing.deduct,
         "expire": writing.expire,
         "replay": replaying.replay,
+    },
+    "Hold": {
+        "hold": holding.hold,
+        "capture": holding.capture,
+        "release": holding.release,
+        "extend": holding.extend,
+        "holds": holding.holds,
+    },
+    "Take back and move": {
+        "reverse": correcting.reverse,
+        "void": correcting.void,
+        "clawback": correcting.clawback,
+        "transfer": correcting.transfer,
+    },
+    "Whole accounts": {
+        "freeze": accounts.freeze,
+        "unfreeze": accounts.unfreeze,
+        "merge": accounts.merge,
+        "erase": accounts.erase,
     },
     "See and prove": {
         "check": reading.check,
@@ -85,12 +110,23 @@ class Commands(TyperGroup):
             sys.stdout.flush()
         except errors.FarthingError as error:
             raise typer.Exit(output.failed(error, as_json=self.as_json)) from None
+        except typer.TyperException as error:
+            if not _negative_amount(error):
+                raise
+            raise typer.Exit(output.failed(errors.InvalidAmount(NEGATIVE), as_json=self.as_json)) from None
         except BrokenPipeError:
             output.hush()
             raise typer.Exit(CLOSED_PIPE) from None
         except KeyboardInterrupt:
             output.stopped("interrupted", STOPPED, as_json=self.as_json)
             raise typer.Exit(INTERRUPTED) from None
+
+
+def _negative_amount(error: typer.TyperException) -> bool:
+    """Whether what was taken for an unknown option is a number, of a command that takes an amount."""
+    command = getattr(getattr(error, "ctx", None), "command", None)
+    takes_amount = any(parameter.metavar == "AMOUNT" for parameter in getattr(command, "params", ()))
+    return takes_amount and bool(re.match(r"-[.0-9]", getattr(error, "option_name", "")))
 
 
 app = typer.Typer(

@@ -29,15 +29,17 @@ MaybeAccount = Annotated[str | None, _ACCOUNT]
 MaybeType = Annotated[str | None, _TYPE]
 MaybeAmount = Annotated[str | None, _AMOUNT]
 AnyType = Annotated[str | None, typer.Argument(metavar="TYPE", help="Only this credit type; left out: all.")]
-MaybeKey = Annotated[
-    str | None,
-    typer.Option(
-        "--key",
-        metavar="KEY",
-        help="Your own name for this one wish, such as an order or job number. Saying it again with the same key "
-        "changes nothing more, so a retry is safe. Farthing never makes one up: it could not know a retry from a wish.",
-    ),
+PartAmount = Annotated[
+    str | None, typer.Argument(metavar="AMOUNT", help="Credits, more than zero; left out: all there is.")
 ]
+_KEY = typer.Option(
+    "--key",
+    metavar="KEY",
+    help="Your own name for this one wish, such as an order or job number. Saying it again with the same key "
+    "changes nothing more, so a retry is safe. Farthing never makes one up: it could not know a retry from a wish.",
+)
+Key = Annotated[str, _KEY]
+MaybeKey = Annotated[str | None, _KEY]
 Reason = Annotated[str | None, typer.Option(help="An operator's words for the books; customers do not see them.")]
 Actor = Annotated[str | None, typer.Option(help="Who does this.")]
 Metadata = Annotated[str | None, typer.Option(metavar="JSON", help="A JSON object kept with the entry, at most 8 KiB.")]

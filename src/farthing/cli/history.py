@@ -54,14 +54,17 @@ def _show(page: Page, *, as_json: bool) -> None:
     if as_json:
         output.document({**page._asdict(), "data": [line.as_dict() for line in page.data]})
         return
-    columns = ["recorded", "entry", "kind", "amount", "available", "source", "operation", "key"]
+    columns = ["recorded", "entry", "kind", "amount", "held", "available", "source", "operation", "key"]
     output.table(
         columns,
         [
-            (line.recorded_at, line.id, line.kind, line.amount, line.available, line.source, line.operation, line.key)
+            (
+                line.recorded_at, line.id, line.kind, line.amount, line.held_change or None, line.available,
+                line.source, line.operation, line.key,
+            )
             for line in page.data
         ],
-    )
+    )  # fmt: skip
     if page.has_more:
         output.note(f"There is more: --cursor {page.next_cursor}")
 

@@ -28,6 +28,12 @@ def note(line: str) -> None:
     print(line, file=sys.stderr)
 
 
+def agreed(question: str) -> bool:
+    """Whether somebody at the terminal says yes. Asked on stderr: stdout is the answer's."""
+    print(f"{question} [y/N] ", end="", file=sys.stderr, flush=True)
+    return sys.stdin.readline().strip().lower() in ("y", "yes")
+
+
 def document(value: Any) -> None:
     """The answer as one line of JSON: amounts are exact numbers, times are RFC 3339 in UTC."""
     say(written(value))

@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 from pathlib import Path
 from secrets import token_urlsafe
-from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
 from farthing.cli import output
 from farthing.cli.arguments import AsJson
-from farthing.errors import NotReady
+from farthing.errors import InvalidField, NotReady
 
 if TYPE_CHECKING:
     from farthing.settings import Settings
@@ -29,8 +29,11 @@ Next:
 Say what you sell in {catalog}; `farthing catalog check` finds its mistakes."""
 
 Mode = Annotated[
-    Literal["test", "live"] | None,
-    typer.Option(help="What the database is for, settled for good by the first run: test where nothing is said."),
+    str | None,
+    typer.Option(
+        metavar="test|live",
+        help="What the database is for, settled for good by the first run: test where nothing is said.",
+    ),
 ]
 
 
@@ -46,6 +49,7 @@ def init(mode: Mode = None, as_json: AsJson = False) -> None:
     """Write farthing.toml and farthing.secret where there are none, and make the database. Overwrites nothing."""
     from farthing import catalog, settings
 
+    _require_mode(mode)
     found = settings.load()
     _require_reach(found)
     steps = [_write_catalog(found.catalog)]
@@ -66,6 +70,7 @@ def migrate(mode: Mode = None, as_json: AsJson = False) -> None:
     from farthing.store import migrations
     from farthing.store.database import Database
 
+    _require_mode(mode)
     database = Database(settings.load().database_url)
     try:
         before = migrations.version(database)
@@ -145,6 +150,11 @@ def _require_reach(settings: Settings) -> None:
             database.close()
     elif not file.parent.is_dir():
         raise NotReady(f"There is no folder {file.parent} for the database. Nothing was changed. Make it first.")
+
+
+def _require_mode(mode: str | None) -> None:
+    if mode not in (None, "test", "live"):
+        raise InvalidField(f"mode must be test or live, not {mode!r}. Nothing was changed.", field="mode")
 
 
 def _settled(database: Database, asked: str | None) -> str:

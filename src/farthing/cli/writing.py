@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from farthing.amounts import text
-from farthing.cli import bulk, output
+from farthing.cli import bulk, output, receipts
 from farthing.cli.arguments import (
     Account,
     Actor,
@@ -31,6 +31,9 @@ from farthing.cli.arguments import (
 )
 from farthing.cli.starting import opened
 from farthing.texts import arguments
+
+if TYPE_CHECKING:
+    from farthing.views import Receipt
 
 SOURCES = "gift, plan, purchase, bonus, promo or adjustment"
 
@@ -101,7 +104,8 @@ def grant(
     given = arguments(said, named=option_of)
     with opened() as credits:
         receipt = credits.grant(*single[:3], key=single.key, **given)
-    _tell(receipt, as_json, "granted {} to")
+    done = f"granted {receipts.moved(receipt)} to {receipt.account}"
+    receipts.tell(receipt, done, _available(receipt), as_json=as_json)
 
 
 def deduct(
@@ -134,7 +138,8 @@ def deduct(
     given = arguments(said, named=option_of)
     with opened() as credits:
         receipt = credits.deduct(*single[:3], key=single.key, **given)
-    _tell(receipt, as_json, "deducted {} from")
+    done = f"deducted {receipts.moved(receipt)} from {receipt.account}"
+    receipts.tell(receipt, done, _available(receipt), as_json=as_json)
 
 
 def expire(as_json: AsJson = False) -> None:
@@ -147,15 +152,7 @@ def expire(as_json: AsJson = False) -> None:
         output.say(f"{written} entries written." if written else "Nothing was due.")
 
 
-def _tell(receipt: Any, as_json: bool, done: str) -> None:
-    if as_json:
-        output.document(receipt.as_dict())
-        return
-    amount = f"{text(abs(receipt.amount))} {receipt.credit_type}"
+def _available(receipt: Receipt) -> str:
     later = receipt.kind == "grant" and receipt.effective_at > receipt.recorded_at
     pending = f", {text(receipt.amount)} pending until {output.words(receipt.effective_at)}" if later else ""
-    before = f"Already done on {output.words(receipt.recorded_at)}, nothing changed now: " if receipt.replayed else ""
-    output.say(
-        f"{before}{done.format(amount)} {receipt.account}; {text(receipt.available)} available after it{pending} "
-        f"({receipt.id})."
-    )
+    return f"{text(receipt.available)} available after it{pending}"

@@ -338,5 +338,8 @@ def _with_lots(book: Book, changed: dict[int, Lot]) -> Book:
     shut = book.shut + tuple(lot for lot in old if not lot.remaining)
     if changed:
         shut = tuple(lot for lot in shut if lot.number not in changed)
-        lots = tuple(sorted((*lots, *changed.values()), key=burn_key))
+        fresh = list(changed.values())
+        if not book.whole:  # behind the last that was read, others stand that were not
+            fresh = [lot for lot in fresh if lots and burn_key(lot) < burn_key(lots[-1])]
+        lots = tuple(sorted((*lots, *fresh), key=burn_key))
     return book._replace(lots=lots, shut=shut, last_lot=max(book.last_lot, *changed, 0))

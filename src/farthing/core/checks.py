@@ -177,7 +177,7 @@ def _wrong_text(said: Any, most: int) -> str | None:
         return "it is not valid Unicode"
     if not 0 < size <= most:
         return f"it takes {size} bytes, and 1 to {most} are allowed"
-    if any(unicodedata.category(letter) == "Cc" for letter in said):
+    if not said.isprintable() and any(unicodedata.category(letter) == "Cc" for letter in said):
         return "it contains control characters"
     return None
 

@@ -29,8 +29,8 @@ def grant(book: Book, terms: Terms, stamp: Stamp) -> Draft:
         InvalidExpiry: it would expire before it counts.
         BalanceTooLarge: the wallet would pass 15 digits.
     """
-    if not book.whole:
-        raise Partial  # where the new lot stands in the burn order shows only among all
+    if book.debt and not book.whole:
+        raise Partial
     return add(Draft(book), "grant", terms, stamp)
 
 

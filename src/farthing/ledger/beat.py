@@ -97,18 +97,21 @@ def decide(
     """
     types = {command.credit_type.code: command.credit_type for command in commands}
     asked = list(dict.fromkeys(wallet for command in commands for wallet in command.wallets))
-    rows, busy = _lock(session, asked, wait=wait)
+    seen = sql.look(session, asked, sorted({(one.account, one.key) for one in commands}), wait=wait)
+    rows, busy = _settled(session, seen.wallets, asked, wait=wait)
     sql.require_scales(session, [types[code] for code in sorted({wallet[1] for wallet in rows})])
     missing = [wallet for wallet in asked if wallet not in rows and wallet not in busy]
     opening = {one.account for one in commands if one.opens} | {account for account, _ in missing}
     accounts = sql.read_accounts(session, sorted(opening)) if opening else {}
-    keys = {(one.account, one.key) for one in commands if one.wallet not in busy}
-    known = sql.read_keys(session, sorted(keys))
-    acted = acts.read_keys(session, sorted(keys))
+    known, acted = seen.entries, acts.by_key(session, seen.acts)
+    if rows.keys() != seen.wallets.keys():  # wallets were waited for since: look again, and what they wrote is seen
+        keys = sorted({(one.account, one.key) for one in commands})
+        known, acted = sql.read_keys(session, keys), acts.read_keys(session, keys)
     whole: set[Wallet] = set()
     while True:
         before = {wallet: _new(wallet, types[wallet[1]], accounts) for wallet in missing}
-        before |= sql.read_books(session, {w: row for w, row in rows.items() if w not in whole}, types)
+        few = {w: row for w, row in rows.items() if w not in whole}
+        before |= sql.read_books(session, few, types, first=seen.lots)
         before |= sql.read_books(session, {w: rows[w] for w in whole}, types, whole=True)
         _cite(session, before, commands)
         page = _Page(now, dict(before), dict(accounts), dict(known), acted, [])
@@ -143,9 +146,10 @@ def book_due(session: Session, wallets: Sequence[Wallet], types: dict[str, Credi
     return sum(len(draft.entries) for draft in drafts)
 
 
-def _lock(session: Session, asked: list[Wallet], *, wait: bool) -> tuple[dict[Wallet, Row], set[Wallet]]:
+def _settled(
+    session: Session, rows: dict[Wallet, Row], asked: list[Wallet], *, wait: bool
+) -> tuple[dict[Wallet, Row], set[Wallet]]:
     """The rows of the wallets that exist, under lock, and the wallets that somebody else holds."""
-    rows = sql.lock_wallets(session, asked, wait=wait)
     missing = [wallet for wallet in asked if wallet not in rows]
     held = set(sql.read_wallets(session, missing)) if missing else set[Wallet]()
     if wait and held:  # made by somebody else just now

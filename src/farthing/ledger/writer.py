@@ -16,6 +16,7 @@ from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import datetime
+from functools import partial
 from typing import NamedTuple
 
 from farthing.errors import DatabaseBusy, NotReady, Unavailable
@@ -28,13 +29,15 @@ MAX_BATCH = 256
 MAX_LANES = 8
 
 Clock = Callable[[], datetime]
+Answering = Callable[[Outcome | BaseException], None]
+"""Told once what became of a command, in the thread that carried it out: it must not wait."""
 
 
 class Ticket(NamedTuple):
-    """A command in the queue, the future its caller waits on, and until when it may wait for somebody else's lock."""
+    """A command in the queue, who is told its answer, and until when it may wait for somebody else's lock."""
 
     command: Command
-    answer: Future[Outcome]
+    answer: Answering
     deadline: float
 
 
@@ -48,19 +51,39 @@ class Writer:
         alive = weakref.ref(self)
         os.register_at_fork(after_in_child=lambda: (writer := alive()) and writer._forget())
 
-    def submit(self, command: Command) -> Future[Outcome]:
-        """Queues a command; its answer arrives after the commit that holds it."""
-        ticket = Ticket(command, Future(), time.monotonic() + BUSY_TIMEOUT_S)
-        ticket.answer.set_running_or_notify_cancel()  # from here on nobody can take it back
+    def submit(self, command: Command, answer: Answering) -> None:
+        """Queues a command; it is answered after the commit that holds it. From here on nobody can take it back."""
         with self._changed:
-            while self._closing:
-                self._changed.wait()
-            if self._thread is None:
-                self._start()
-            lane = self._lanes.get(command.wallet)
-            (self._queue if lane is None else lane).append(ticket)
-            self._changed.notify_all()
-        return ticket.answer
+            self._open_for_work()
+            self._enqueue(_ticket(command, answer))
+
+    def carry_out(self, command: Command) -> Outcome:
+        """The outcome of a command, for a caller that waits: it does the work itself where nobody else is at it."""
+        future: Future[Outcome] = Future()
+        ticket = _ticket(command, partial(settle_future, future))
+        with self._changed:
+            self._open_for_work()
+            alone = not (self._working or self._queue or self._lanes)
+            self._working = self._working or alone
+            if not alone:
+                self._enqueue(ticket)
+        if alone:
+            try:
+                self._settle([ticket])
+            finally:
+                self._rest()
+        return future.result()
+
+    def _open_for_work(self) -> None:
+        while self._closing:
+            self._changed.wait()
+        if self._thread is None:
+            self._start()
+
+    def _enqueue(self, ticket: Ticket) -> None:
+        lane = self._lanes.get(ticket.command.wallet)
+        (self._queue if lane is None else lane).append(ticket)
+        self._changed.notify_all()
 
     def close(self) -> None:
         """Answers what is queued, then ends the thread."""
@@ -85,6 +108,7 @@ class Writer:
         self._queue: deque[Ticket] = deque()
         self._lanes: dict[Wallet, deque[Ticket]] = {}
         self._closing = False
+        self._working = False  # somebody is carrying out a batch: the writer's thread, or a caller that was alone
         self._thread: threading.Thread | None = None
         self._pool: ThreadPoolExecutor | None = None
 
@@ -96,17 +120,29 @@ class Writer:
 
     def _run(self) -> None:
         while batch := self._next_batch():
-            busy: dict[Wallet, list[Ticket]] = {}
-            for ticket in _settle(self._database, batch, self._clock, wait=False):
-                busy.setdefault(ticket.command.wallet, []).append(ticket)
-            for wallet, tickets in busy.items():
-                self._into_lane(wallet, tickets)
+            try:
+                self._settle(batch)
+            finally:
+                self._rest()
 
     def _next_batch(self) -> list[Ticket]:
         with self._changed:
-            while not self._queue and not self._closing:
+            while self._working or not (self._queue or self._closing):
                 self._changed.wait()
+            self._working = bool(self._queue)
             return _take(self._queue)
+
+    def _settle(self, batch: list[Ticket]) -> None:
+        busy: dict[Wallet, list[Ticket]] = {}
+        for ticket in _settle(self._database, batch, self._clock, wait=False):
+            busy.setdefault(ticket.command.wallet, []).append(ticket)
+        for wallet, tickets in busy.items():
+            self._into_lane(wallet, tickets)
+
+    def _rest(self) -> None:
+        with self._changed:
+            self._working = False
+            self._changed.notify_all()
 
     def _into_lane(self, wallet: Wallet, tickets: list[Ticket]) -> None:
         with self._changed:
@@ -148,6 +184,18 @@ class Writer:
                 return False
 
 
+def settle_future(future: Future[Outcome], answer: Outcome | BaseException) -> None:
+    """Gives a future its answer."""
+    if isinstance(answer, BaseException):
+        future.set_exception(answer)
+    else:
+        future.set_result(answer)
+
+
+def _ticket(command: Command, answer: Answering) -> Ticket:
+    return Ticket(command, answer, time.monotonic() + BUSY_TIMEOUT_S)
+
+
 def _take(queue: deque[Ticket]) -> list[Ticket]:
     return [queue.popleft() for _ in range(min(len(queue), MAX_BATCH))]
 
@@ -165,14 +213,12 @@ def _settle(database: Database, batch: list[Ticket], clock: Clock, *, wait: bool
         now = time.monotonic()
         for ticket in batch:
             if not blocked or ticket.deadline <= now:
-                ticket.answer.set_exception(error)
-        return [ticket for ticket in batch if not ticket.answer.done()]
+                ticket.answer(error)
+        return [ticket for ticket in batch if blocked and ticket.deadline > now]
     busy: list[Ticket] = []
     for ticket, answer in zip(batch, answers, strict=True):
         if answer is None:
             busy.append(ticket)
-        elif isinstance(answer, Outcome):
-            ticket.answer.set_result(answer)
         else:
-            ticket.answer.set_exception(answer)
+            ticket.answer(answer)
     return busy

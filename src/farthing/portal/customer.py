@@ -16,6 +16,7 @@ from farthing.credits import Credits
 from farthing.errors import TokenInvalid
 from farthing.portal import shelf
 from farthing.portal.forms import Stopped
+from farthing.portal.reader import Reader
 from farthing.portal.visit import Visit
 from farthing.portal.words import spoken, title
 from farthing.tokens import Token
@@ -27,11 +28,13 @@ PAGE = 25
 DATES_SHOWN = 3
 SOON = timedelta(days=7)
 BOUGHT = ("purchase", "bonus")
+WAYS = {"hold": "aside", "release": "back", "lapse": "back", "reverse": "back"}
 LOW_PART = 10  # running low is at most one part in so many of what the open lots began with
 
 
 class Wallet(NamedTuple):
-    """What the account has of one credit type. `state` is debt, empty, low or good; `sold`, whether more can be bought.
+    """What the account has of one credit type. `state` is debt, busy (all set aside), empty, none, low or good; `sold`,
+    whether more can be bought.
 
     `capacity` is what the lots that can be used now began with; `coming` are the lots that cannot be used yet.
     """
@@ -62,12 +65,18 @@ class Source(NamedTuple):
 
 
 class Item(NamedTuple):
-    """An entry as people read it: words instead of codes, and nothing that an operator wrote."""
+    """An entry as people read it: words instead of codes, and nothing that an operator wrote.
+
+    `figure` is what came or went; without a sign, what was set aside, let go of, or settled. `way` is what became of
+    the credits of its `sources`: drawn, aside or back.
+    """
 
     line: Line
     name: str
     title: str
     operation: str
+    figure: str
+    way: str
     sources: list[Source]
     order: str | None
     decimals: int
@@ -165,6 +174,8 @@ def _wallet(visit: Visit, balance: Balance, *, sold: bool) -> Wallet:
     capacity = sum((lot.amount for lot in lots if lot.effective_at <= visit.now), Decimal(0))
     if balance.available < 0:
         state = "debt"
+    elif not balance.available and balance.held:
+        state = "busy"
     elif not balance.available:
         state = "empty" if _was_used(visit.credits, balance) else "none"
     else:
@@ -189,7 +200,15 @@ def _item(visit: Visit, line: Line, lots: dict[str, LotView]) -> Item:
         sources.append(Source(drawn.amount, *(known or (None, None))))
     kind = visit.credits.catalog.credit_type(line.credit_type)
     order = line.link if line.source in BOUGHT else None
+    decimals = _decimals(kind)
     return Item(
-        line, visit.reader.own(kind.name), title(line), spoken(line.operation or ""), sources, order,
-        _decimals(kind),
+        line, visit.reader.own(kind.name), title(line), spoken(line.operation or ""),
+        _figure(visit.reader, line, decimals), WAYS.get(line.kind, "drawn"), sources, order, decimals,
     )  # fmt: skip
+
+
+def _figure(reader: Reader, line: Line, decimals: int) -> str:
+    if line.amount:
+        return reader.signed(line.amount, decimals)
+    quiet = line.held_change or sum((drawn.amount for drawn in line.draws), Decimal(0))
+    return reader.number(abs(quiet), decimals) if quiet else ""

@@ -66,12 +66,16 @@ ENGLISH = {
     "overview.empty": "Used up",
     "overview.none": "None yet",
     "overview.debt": "Below zero",
+    "overview.busy": "All set aside",
     "overview.low.text": "A tenth or less is left. Buy more before your work stops.",
     "overview.low.unsold": "A tenth or less is left.",
     "overview.empty.text": "There is nothing left to use. Buy more to go on.",
     "overview.empty.unsold": "There is nothing left to use.",
+    "overview.busy.text": "All you have is set aside for work under way. What that does not need comes back.",
+    "overview.busy.unsold": "All you have is set aside for work under way. What that does not need comes back.",
     "overview.none.text": "You have none of these yet. Buy some to begin.",
     "overview.debt.text": "You have used {amount} more than you had. The next credits cover that first.",
+    "overview.debt.held": "You have used or set aside {amount} more than you had. The next credits cover that first.",
     "overview.buy": "Buy {name}",
     "overview.expiring": "Expiring",
     "overview.soon": "soon",
@@ -88,6 +92,11 @@ ENGLISH = {
     "entry.drawn": "Taken from",
     "entry.drawn_one": "{amount} from: {title}, {time}",
     "entry.drawn_unknown": "{amount} from earlier credits",
+    "entry.aside": "Set aside from",
+    "entry.back": "Given back to",
+    "entry.back_one": "{amount} to: {title}, {time}",
+    "entry.back_unknown": "{amount} to earlier credits",
+    "entry.until": "Until",
     "entry.expires": "Expires",
     "entry.never": "Never",
     "entry.order": "Order",
@@ -225,7 +234,9 @@ ENGLISH = {
     "line.reverse": "Returned",
     "line.reverse.for": "Returned for {operation}",
     "line.void": "Withdrawn",
+    "line.void.none": "To be withdrawn once no longer set aside",
     "line.clawback": "Taken back after a refund",
+    "line.clawback.none": "Refunded: nothing taken back so far",
     "line.expire": "Expired",
     "line.transfer_out": "Transfer sent",
     "line.transfer_in": "Transfer received",
@@ -245,6 +256,8 @@ def title(line: Line) -> str:
     """The id of the words for an entry: by what happened, and for credits that came, by why they exist."""
     if line.kind == "grant":
         return f"line.{line.source}" if f"line.{line.source}" in ENGLISH else "line.grant"
+    if not line.amount and f"line.{line.kind}.none" in ENGLISH:
+        return f"line.{line.kind}.none"
     with_operation = f"line.{line.kind}.for"
     return with_operation if line.operation and with_operation in ENGLISH else f"line.{line.kind}"
 

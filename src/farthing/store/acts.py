@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
@@ -28,7 +28,11 @@ class Act(NamedTuple):
 
 def read_keys(session: Session, keys: Sequence[tuple[str, str]]) -> dict[tuple[str, str], Act]:
     """The acts that already stand for these (account, key)."""
-    rows = session.dialect.select_each(session, acts, ("account", "key"), keys)
+    return by_key(session, session.dialect.select_each(session, acts, ("account", "key"), keys))
+
+
+def by_key(session: Session, rows: Iterable[Row]) -> dict[tuple[str, str], Act]:
+    """Acts out of their rows."""
     return {(row[0], row[1]): _act(session, row) for row in rows}
 
 
@@ -80,6 +84,8 @@ def lock_account(session: Session, account: str) -> None:
     wallets = sql.wallets_of(session, account)
     if wallets:
         sql.lock_wallets(session, wallets, wait=True)
+        # Written and not only locked, so that an older view of the database may not go on without what comes now.
+        session.execute("UPDATE farthing_wallets SET seq = seq WHERE account = ?", (account,))
     while not _locked(session, account):
         made = session.execute(
             "INSERT INTO farthing_accounts (account, time_zone, locale, created_at) VALUES (?, '', '', ?) "
@@ -94,8 +100,8 @@ def lock_account(session: Session, account: str) -> None:
 
 
 def _locked(session: Session, account: str) -> bool:
-    exclusive = session.dialect.exclusive
-    return bool(session.execute(f"SELECT account FROM farthing_accounts WHERE account = ? {exclusive}", (account,)))
+    statement = "UPDATE farthing_accounts SET locale = locale WHERE account = ? RETURNING account"
+    return bool(session.execute(statement, (account,)))
 
 
 def _act(session: Session, row: Row) -> Act:

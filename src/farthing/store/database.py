@@ -10,6 +10,7 @@ import time
 import weakref
 from collections.abc import Callable, Generator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import cache
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
@@ -45,6 +46,8 @@ class Duplicate(Retry):
 class Session:
     """One connection inside one transaction: statements with `?` for values, rows as tuples."""
 
+    alone = False
+
     def __init__(self, cursor: Any, dialect: Dialect) -> None:
         self._cursor = cursor
         self.dialect = dialect
@@ -53,6 +56,10 @@ class Session:
         cursor = self._cursor
         cursor.execute(self.dialect.sql(sql), params)
         return cursor.fetchall() if cursor.description else []
+
+    def together(self, asked: Sequence[tuple[str, Sequence[Any]]]) -> list[list[Row]]:
+        """The rows of several statements, one after the other."""
+        return [self.execute(sql, params) for sql, params in asked]
 
     def by_key(self) -> None:
         """From here on no plan of this transaction reads a whole table where an index leads to the rows."""
@@ -73,6 +80,31 @@ class Session:
             cursor.close()
 
 
+class Piped(Session):
+    """A transaction of the writer's own: what asks for no rows travels with the next statement that does."""
+
+    alone = True
+
+    def __init__(self, pipe: Any, dialect: Dialect) -> None:
+        super().__init__(None, dialect)
+        self._pipe = pipe
+
+    def execute(self, sql: str, params: Sequence[Any] = ()) -> list[Row]:
+        self._pipe.send(sql, params)
+        return self._pipe.receive()[-1] if _asks(sql) else []
+
+    def together(self, asked: Sequence[tuple[str, Sequence[Any]]]) -> list[list[Row]]:
+        """The rows of several statements in one round trip."""
+        for sql, params in asked:
+            self._pipe.send(sql, params)
+        return self._pipe.receive()[-len(asked) :]
+
+
+@cache
+def _asks(sql: str) -> bool:
+    return sql.startswith("SELECT") or " RETURNING " in sql
+
+
 class Database:
     """One database and its pools of connections. Safe to share between threads; survives a fork."""
 
@@ -89,14 +121,17 @@ class Database:
     def _open(self) -> None:
         self._writes = self._engine(writes=True)
         # The writer's connections are its own: no transaction of the application can use them up.
-        self._hurried = self._engine(writes=True) if self.dialect.locks_rows else self._writes
+        self._hurried = self._engine(writes=True, piped=True) if self.dialect.pipes else self._writes
         self._reads = self._writes if self.dialect.memory else self._engine(writes=False)
         # SQLite has one writer: waiting for it here is fair and instant, its own busy handler sleeps and polls.
         self._turn: AbstractContextManager[Any] = nullcontext() if self.dialect.locks_rows else threading.RLock()
         self._uses = Uses()
 
-    def _engine(self, *, writes: bool) -> sa.Engine:
-        engine = sa.create_engine(self.url, **self.dialect.engine_options(writes=writes))
+    def _engine(self, *, writes: bool, piped: bool = False) -> sa.Engine:
+        options = self.dialect.engine_options(writes=writes)
+        if piped:  # it says BEGIN itself, since the driver's own takes a trip
+            options["isolation_level"] = "AUTOCOMMIT"
+        engine = sa.create_engine(self.url, **options)
         tune(engine, writes=writes)
         return engine
 
@@ -129,9 +164,11 @@ class Database:
             Retry: the database wants it again. DatabaseBusy, DatabaseUnreachable: nothing was changed.
             OutcomeUnknown: the connection broke during COMMIT.
         """
-        engine = self._hurried if hurried else self._writes
-        begin = self.dialect.begin_hurried if hurried else self.dialect.begin
-        with self._turn, self._connection(engine, begin) as connection:
+        if hurried and self.dialect.pipes:
+            with self._piped() as session:
+                yield session
+            return
+        with self._turn, self._connection(self._writes, self.dialect.begin) as connection:
             yield Session(connection.cursor(), self.dialect)
             if self.dialect.died(connection):
                 raise DatabaseBusy(
@@ -142,10 +179,25 @@ class Database:
                 connection.commit()
             except Exception as error:
                 if self.dialect.trouble(error) == "lost":
-                    raise OutcomeUnknown(
-                        "The connection broke while committing, so it is unknown whether the change was made. "
-                        "Make the same call with the same key: it is done once at most."
-                    ) from error
+                    raise _unknown() from error
+                raise
+
+    @contextmanager
+    def _piped(self) -> Generator[Session]:
+        """As `writing`: BEGIN travels with the first look, and COMMIT with what was written."""
+        committing = False
+        with self._connection(self._hurried, None) as connection:
+            driver = connection.driver_connection
+            try:
+                with self.dialect.pipe(driver) as pipe:
+                    session = Piped(pipe, self.dialect)
+                    session.execute("BEGIN")
+                    yield session
+                    committing = True
+                    session.execute("COMMIT")
+            except Exception as error:
+                if committing and self.dialect.trouble(error) == "lost":
+                    raise _unknown() from error
                 raise
 
     def run(self, work: Callable[[Session], T], *, hurried: bool = False) -> T:
@@ -280,6 +332,13 @@ class Database:
             ),
         }
         return made.get(self.dialect.trouble(cause), error)
+
+
+def _unknown() -> OutcomeUnknown:
+    return OutcomeUnknown(
+        "The connection broke while committing, so it is unknown whether the change was made. "
+        "Make the same call with the same key: it is done once at most."
+    )
 
 
 def _give_back(proxied: Any, *, broken: bool) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -25,8 +25,8 @@ from farthing.core.book import (
 from farthing.core.calendar import instant, micros
 from farthing.errors import Corrupt, ScaleChanged
 from farthing.store.database import Session
-from farthing.store.dialects import Dialect, Row
-from farthing.store.tables import accounts, claims, debts, entries, holds, lots, wallets
+from farthing.store.dialects import Ask, Dialect, Row
+from farthing.store.tables import accounts, acts, claims, debts, entries, holds, lots, wallets
 
 Wallet = tuple[str, str]  # account, credit type
 Numbered = tuple[str, str, int]  # a wallet, and the number of something in it
@@ -40,6 +40,7 @@ _OPEN_HOLDS = "AND open ORDER BY account, credit_type, seq"
 _OPEN_CLAIMS = "AND amount > 0 ORDER BY account, credit_type, seq"
 _LATER = "AND kind IN ('reverse', 'repay') ORDER BY account, credit_type, seq"
 _FIRST = 64  # open lots read of a wallet before anyone asks for all
+_FEW = f" LIMIT {_FIRST + 1}"
 _BY_WALLET = ("account", "credit_type")
 _BY_SEQ = (*_BY_WALLET, "seq")
 _COLUMNS = {name: place for place, name in enumerate(wallets.c.keys())}
@@ -115,13 +116,52 @@ def books_without_lots(session: Session, rows: dict[Wallet, Row], types: dict[st
     return {wallet: _book(session, row, types[wallet[1]], whole=False) for wallet, row in rows.items()}
 
 
+class Look(NamedTuple):
+    """What a batch sees at first: the wallets that are locked now, what its keys stand for, the first lots."""
+
+    wallets: dict[Wallet, Row]
+    entries: dict[tuple[str, str], Entry]
+    acts: list[Row]
+    lots: dict[Wallet, list[Lot]]
+
+
+def look(session: Session, asked: Sequence[Wallet], keys: Sequence[tuple[str, str]], *, wait: bool) -> Look:
+    """Locks the wallets in byte order, or without `wait` those that nobody else holds, and then reads, in one trip."""
+    locked, stand, done, first = session.dialect.select_together(
+        session,
+        [
+            Ask(wallets, _BY_WALLET, asked, wait=wait),
+            Ask(entries, ("account", "key"), keys),
+            Ask(acts, ("account", "key"), keys),
+            Ask(lots, _BY_WALLET, asked, _BURN_ORDER + _FEW),
+        ],
+    )
+    found: dict[Wallet, list[Lot]] = {(row[0], row[1]): [] for row in locked}
+    for row in first:
+        if (row[0], row[1]) in found:
+            found[row[0], row[1]].append(lot(session, row))
+    known = {(row[0], row[12]): entry(session, row) for row in stand}
+    return Look({(row[0], row[1]): row for row in locked}, known, done, found)
+
+
 def read_books(
-    session: Session, rows: dict[Wallet, Row], types: dict[str, CreditType], *, whole: bool = False
+    session: Session,
+    rows: dict[Wallet, Row],
+    types: dict[str, CreditType],
+    *,
+    whole: bool = False,
+    first: Mapping[Wallet, list[Lot]] | None = None,
 ) -> dict[Wallet, Book]:
-    """The wallets as books: the first lots in burn order, or with `whole` all of them, and all holds and claims."""
-    limit = "" if whole else f" LIMIT {_FIRST + 1}"
-    found: dict[Wallet, list[Lot]] = {wallet: [] for wallet in rows}
-    for row in session.dialect.select_each(session, lots, _BY_WALLET, list(rows), _BURN_ORDER + limit):
+    """The wallets as books: the first lots in burn order, or with `whole` all of them, and all holds and claims.
+
+    Args:
+        first: the first lots of some of them, as `look` has read them.
+    """
+    limit = "" if whole else _FEW
+    read = first or {}
+    found = {wallet: list(read.get(wallet, ())) for wallet in rows}
+    unread = [wallet for wallet in rows if wallet not in read]
+    for row in session.dialect.select_each(session, lots, _BY_WALLET, unread, _BURN_ORDER + limit):
         found[row[0], row[1]].append(lot(session, row))
     in_debt = [wallet for wallet, row in rows.items() if row[_COLUMNS["debt"]]]
     owed: dict[Wallet, list[Debt]] = {wallet: [] for wallet in in_debt}

@@ -52,7 +52,7 @@ class Spending(Carrier):
         def rule(book: Book, stamp: Stamp, zone: str) -> Draft:
             return burn.deduct(book, units, stamp)
 
-        return self._receipt(Command(checks.account_id(account), kind, checks.caller_key(key), stamp, rule))
+        return self._receipt(Command(checks.account_id(account), kind, stamp.key or "", stamp, rule))
 
     def reverse(
         self,

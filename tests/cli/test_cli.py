@@ -7,10 +7,10 @@ import socket
 import stat
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 from urllib.request import urlopen
 
 import pytest
@@ -18,77 +18,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import create_engine, text
 from typer.main import get_command
-from typer.testing import CliRunner
 
 import farthing
 from farthing.amounts import to_credits
 from farthing.catalog import parse
 from farthing.cli import app, output
+from tests.cli.console import Ran, Run, process
 from tests.kit import SHOP, Clock
 
-DOCS = Path(__file__).parents[1] / "docs" / "cli.md"
+DOCS = Path(__file__).parents[2] / "docs" / "cli.md"
 SECRET = "a-secret-for-tests-" + "s" * 32
-
-
-class Ran(NamedTuple):
-    """How a command ended."""
-
-    code: int
-    out: str
-    err: str
-
-    @property
-    def answer(self) -> Any:
-        """The JSON document on stdout; decimals stay exact."""
-        return json.loads(self.out, parse_float=Decimal)
-
-    @property
-    def error(self) -> Any:
-        """The JSON document on stderr."""
-        return json.loads(self.err, parse_float=Decimal)
-
-
-Run = Callable[..., Ran]
-
-
-@pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty folder to work in, and an environment that says nothing."""
-    monkeypatch.chdir(tmp_path)
-    for name in [name for name in os.environ if name.startswith("FARTHING_") and "_TEST_" not in name]:
-        monkeypatch.delenv(name)
-    monkeypatch.delenv("DATABASE_URL", raising=False)
-    return tmp_path
-
-
-@pytest.fixture
-def run(folder: Path) -> Run:
-    """`run("balance", "ada")`: the command in this process."""
-
-    def ran(*words: str) -> Ran:
-        result = CliRunner().invoke(app, list(words))
-        if result.exception is not None and not isinstance(result.exception, SystemExit):
-            raise result.exception
-        return Ran(result.exit_code, result.stdout, result.stderr)
-
-    return ran
-
-
-@pytest.fixture
-def shop(run: Run, folder: Path, database_url: str, monkeypatch: pytest.MonkeyPatch) -> Run:
-    """The same in a folder with a catalog, on a migrated database."""
-    (folder / "farthing.toml").write_text(SHOP)
-    monkeypatch.setenv("FARTHING_DATABASE_URL", database_url)
-    return run
-
-
-def process(*words: str, **environment: str) -> Ran:
-    """The command as a process of its own."""
-    done = subprocess.run(
-        [sys.executable, "-m", "farthing", *words],
-        env=os.environ | environment, capture_output=True, text=True, encoding="utf-8", timeout=60, check=False,
-    )  # fmt: skip
-    return Ran(done.returncode, done.stdout, done.stderr)
 
 
 @pytest.mark.row("D7", "L2", "L3", "L11")
@@ -191,11 +130,17 @@ def test_every_option_of_a_grant_reaches_the_ledger(shop: Run):
         (["deduct", "ada", "images", "3"], "usage"),
         (["deduct", "ada", "images", "3", "--key", "k", "--oprtion", "x"], "usage"),
         (["nonsense"], "usage"),
-        (["migrate", "--mode", "real"], "usage"),
+        (["migrate", "--mode", "life"], "invalid_field"),
+        (["init", "--mode", "life"], "invalid_field"),
         (["deduct", "ada", "pictures", "3", "--key", "k"], "unknown_credit_type"),
         (["deduct", "ada", "images", "0.5", "--key", "k"], "invalid_amount"),
         (["deduct", "ada", "images", "three", "--key", "k"], "invalid_amount"),
         (["deduct", "--key", "k", "--", "ada", "images", "-3"], "invalid_amount"),
+        (["deduct", "ada", "images", "-3", "--key", "k"], "invalid_amount"),
+        (["grant", "ada", "images", "-.5", "--key", "k"], "invalid_amount"),
+        (["check", "ada", "images", "-5.25"], "invalid_amount"),
+        (["deduct", "ada", "images", "-x", "--key", "k"], "usage"),
+        (["balance", "ada", "-5"], "usage"),
         (["deduct", "a/b", "images", "3", "--key", "k"], "invalid_account"),
         (["deduct", "ada", "images", "3", "--key", ""], "invalid_key"),
         (["deduct", "ada", "images", "3", "--key", "farthing:x"], "invalid_key"),
