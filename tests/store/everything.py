@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from farthing import Credits, Money
 from farthing.core.book import KINDS
+from farthing.store.database import Session
 from tests.kit import Clock
 from tests.selling import STORE, selling, tell
 
@@ -87,3 +88,20 @@ def orders(credits: Credits, clock: Clock) -> None:
     tell(credits, made["before"].order, "payment.paid", id="e4")
     credits.merge("guest", into="ada", key="m")
     tell(credits, made["after"].order, "payment.paid", id="e5")
+
+
+class Undone(Exception):
+    """Ends the transaction of a planted change."""
+
+
+@contextmanager
+def tampering(credits: Credits) -> Generator[Session]:
+    """A transaction of somebody with the keys to the database, which leaves nothing behind."""
+    with suppress(Undone), credits.database.writing() as session:
+        if session.dialect.name == "postgresql":
+            session.execute("ALTER TABLE farthing_entries DISABLE TRIGGER ALL")
+        else:
+            for kind in ("delete", "update", "replace"):
+                session.execute(f"DROP TRIGGER farthing_entries_no_{kind}")
+        yield session
+        raise Undone

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Callable, Generator, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Any
 
@@ -13,14 +12,13 @@ import pytest
 import sqlalchemy as sa
 
 from farthing import Credits
-from farthing.errors import FarthingError
 from farthing.ledger.verifying import look, verify
 from farthing.store.database import Session
 from farthing.store.dialects import Flag, Instant, Json, Row, Whole
 from farthing.store.tables import claims, debts, entries, holds, lots, orders, wallets
 from tests.databases import Databases
 from tests.kit import Clock
-from tests.store.everything import everything
+from tests.store.everything import everything, tampering
 
 pytestmark = [pytest.mark.row("L14"), pytest.mark.long]
 
@@ -36,10 +34,6 @@ TO_COME = ("ada", "images")  # the wallet in which something is still to come, s
 AGES = timedelta(days=20_000)
 
 Planted = tuple[str, str, list[Any]]  # what it is, the statement, its values
-
-
-class Undone(Exception):
-    """Ends the transaction of a planted change."""
 
 
 def test_any_column_of_any_row_changed_is_found(databases: Databases, clock: Clock, count: Callable[[int, int], int]):
@@ -79,22 +73,6 @@ def found(credits: Credits, statement: str, values: list[Any]) -> bool:
             return True
         return not look(session, None).proved
     raise AssertionError
-
-
-@contextmanager
-def tampering(credits: Credits) -> Generator[Session]:
-    """A transaction of somebody with the keys to the database, which leaves nothing behind."""
-    try:
-        with credits.database.writing() as session:
-            if session.dialect.name == "postgresql":
-                session.execute("ALTER TABLE farthing_entries DISABLE TRIGGER ALL")
-            else:
-                for kind in ("delete", "update", "replace"):
-                    session.execute(f"DROP TRIGGER farthing_entries_no_{kind}")
-            yield session
-            raise Undone
-    except (Undone, FarthingError):
-        pass
 
 
 def changes(session: Session, table: sa.Table, rows: list[Row]) -> Iterator[Planted]:

@@ -13,10 +13,11 @@ from farthing import Credits, Money
 from farthing.core import burn, holds, lots
 from farthing.core.book import Book, CreditType, Draft, Stamp
 from farthing.errors import NotFound
-from farthing.ledger.verifying import verify
+from farthing.ledger.verifying import look, verify
 from farthing.store import sql
 from tests.databases import Databases
 from tests.kit import START, Clock, shop
+from tests.store.everything import everything, tampering
 
 
 @pytest.fixture
@@ -105,7 +106,7 @@ def test_a_wallet_of_any_length_takes_the_same_memory(
     databases: Databases, clock: Clock, count: Callable[[int, int], int]
 ):
     peaks: list[int] = []
-    for jobs in (count(1_500, 20_000), count(6_000, 100_000)):
+    for jobs in (count(1_000, 20_000), count(3_000, 100_000)):
         with databases.migrated() as url, farthing.open(url, catalog=shop(), clock=clock) as credits:
             credits.open_account("ada")
             work(credits, jobs)
@@ -132,3 +133,22 @@ def work(credits: Credits, jobs: int) -> None:
     with credits.database.writing() as session:
         sql.add_accounts(session, [credits.account("ada")._replace(account="bob")])
         sql.post(session, before, drafts)
+
+
+@pytest.mark.row("L14")
+def test_a_wrong_order_is_named(database_url: str, clock: Clock):
+    with everything(database_url, clock) as credits:
+        paid, other = next(one.id for one in credits.orders("ada").data if one.status == "fulfilled"), "ord_none"
+        with tampering(credits) as session:
+            session.execute("UPDATE farthing_orders SET bonus = 11 WHERE id = ?", (paid,))
+            [fault] = look(session, "ada").faults
+            assert (fault.account, fault.credit_type, fault.order) == ("ada", "images", paid)
+            assert fault.wrong.startswith("order: its seal is")
+        with tampering(credits) as session:
+            session.execute("UPDATE farthing_payments SET amount_minor = 1 WHERE order_id = ?", (paid,))
+            [fault] = look(session, None).faults
+            assert fault.wrong == "order: state is fulfilled, but its payments make it review"
+        with tampering(credits) as session:
+            session.execute("UPDATE farthing_orders SET id = ? WHERE id = ?", (other, paid))
+            assert {fault.order for fault in look(session, "ada").faults} == {paid, other}
+        assert verify(credits.database).orders == 6
