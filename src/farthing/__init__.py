@@ -9,6 +9,7 @@ from farthing.catalog import load as load_catalog
 from farthing.credits import Credits
 from farthing.errors import FarthingError, InsufficientCredits, Refused, TransactionLost
 from farthing.ledger.commands import DEFAULT, NEVER
+from farthing.ledger.explanation import Explanation
 from farthing.ledger.hosting import Hosted
 from farthing.ledger.posting import Call, call
 from farthing.ledger.transaction import Tx
@@ -27,6 +28,7 @@ __all__ = [
     "Catalog",
     "Check",
     "Credits",
+    "Explanation",
     "FarthingError",
     "Held",
     "HoldView",

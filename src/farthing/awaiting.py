@@ -226,6 +226,7 @@ class AsyncCredits:
     retry_event = _in_thread(Credits.retry_event)
     balance = _in_thread(Credits.balance)
     balances = _in_thread(Credits.balances)
+    explain = _in_thread(Credits.explain)
     lots = _in_thread(Credits.lots)
     holds = _in_thread(Credits.holds)
     history = _in_thread(Credits.history)

@@ -20,6 +20,8 @@ from farthing.jobs import EVERY_S, Jobs
 from farthing.ledger import history, reading
 from farthing.ledger.accounts import Accounts
 from farthing.ledger.beat import Command, Outcome, book_due
+from farthing.ledger.explaining import explain
+from farthing.ledger.explanation import Explanation
 from farthing.ledger.exporting import csv_blocks
 from farthing.ledger.hosting import Hosted
 from farthing.ledger.posting import Call, commands, each_for_itself
@@ -292,13 +294,33 @@ class Credits(Verbs, Accounts):
         """
         return inbox.retry(self, provider, event)
 
-    def balance(self, account: str, credit_type: str) -> Balance:
-        """What the account has of one credit type now. An account nobody ever gave anything has zeros."""
-        return self._balances(account, credit_type)[0]
+    def balance(self, account: str, credit_type: str, *, at: datetime | None = None) -> Balance:
+        """What the account has of one credit type. An account nobody ever gave anything has zeros.
 
-    def balances(self, account: str) -> list[Balance]:
-        """What the account has, one for each credit type of the catalog."""
-        return self._balances(account, *self.catalog.credit_types)
+        Args:
+            at: a past instant: what this answered then, added up from the entries; only `overdraft_limit` is today's.
+        Raises:
+            InvalidField: `at` is in the future.
+        """
+        return self._balances(account, [credit_type], at)[0]
+
+    def balances(self, account: str, *, at: datetime | None = None) -> list[Balance]:
+        """What the account has, one for each credit type of the catalog. at: as for `balance`."""
+        return self._balances(account, list(self.catalog.credit_types), at)
+
+    def explain(self, account: str, credit_type: str, *, at: datetime | None = None) -> Explanation:
+        """Why the balance is what it is: its lots, where each came from, what took credits out of it and by which rule
+        of the burn order; its debts and holds. `str` of it is text for people.
+
+        Args:
+            at: a past instant; None: now.
+        Raises:
+            InvalidField: `at` is in the future.
+        """
+        kind, now = self.catalog.credit_type(credit_type), self.clock()
+        checks.account_id(account)
+        asked = reading.past(at, now)
+        return self._read(lambda session: explain(session, account, kind, now, asked))
 
     def lots(self, account: str, credit_type: str) -> list[LotView]:
         """The account's open lots of one type, in the order in which they will burn."""
@@ -417,11 +439,14 @@ class Credits(Verbs, Accounts):
         self._forbid_nesting()
         self._writer.submit(command, answer)
 
-    def _balances(self, account: str, *codes: str) -> list[Balance]:
-        types = [self.catalog.credit_type(code) for code in codes]
+    def _balances(self, account: str, codes: list[str], at: datetime | None) -> list[Balance]:
+        types, now = [self.catalog.credit_type(code) for code in codes], self.clock()
         checks.account_id(account)
-        found = self._read(lambda session: reading.books(session, account, types, self.clock()))
-        return [reading.balance(book) for book in found]
+        then = reading.past(at, now)
+        read = reading.books_at if then else reading.books
+        return [
+            reading.balance(book) for book in self._read(lambda session: read(session, account, types, then or now))
+        ]
 
     def _within(self, work: Callable[[Tx], T]) -> T:
         return self.run(work)

@@ -237,6 +237,37 @@ def test_history_goes_into_a_file_or_a_pipe(shop: Run, folder: Path):
 
 
 @pytest.mark.row("L14")
+def test_a_balance_is_looked_back_on_and_explained(shop: Run, database_url: str, clock: Clock):
+    shop("open", "ada", "--time-zone", "Asia/Tokyo")
+    with farthing.open(database_url, catalog=parse(SHOP), clock=clock) as credits:
+        clock.to("2026-01-01T14:00")  # 23:00 in Tokyo
+        credits.grant("ada", "chat", 5, key="g", source="gift", expires="3650d")
+        clock.move("2h")
+        credits.deduct("ada", "chat", 2, key="d", operation="chat")
+
+    def posted(*asked: str) -> list[int]:
+        return [one["posted"] for one in shop("balance", "ada", *asked, "--json").answer["data"]]
+
+    assert posted("chat", "--at", "2026-01-02") == [5]
+    assert posted("chat", "--at", "2026-01-01T13:59Z") == [0]
+    assert posted("chat", "--at", "2026-01-01T16:00Z") == [3]
+    assert 5 in posted("--at", "2026-01-02")
+    told = shop("explain", "ada", "chat", "--json").answer
+    assert (told["balance"]["posted"], told["debts"], told["holds"]) == (3, [], [])
+    [lot] = told["lots"]
+    assert (lot["origin"]["entry"], lot["remaining"]) == ("ent_chat_1", 3)
+    assert [(step["entry"], step["amount"], step["why"]) for step in lot["taken"]] == [
+        ("ent_chat_2", 2, "the only one")
+    ]
+    said = shop("explain", "ada", "chat", "--at", "2026-01-02").out
+    assert said.splitlines()[0] == "ada, chat, 2026-01-01 15:00:00Z: 5 available (5 posted, 0 held, 0 pending)"
+    assert (shop("explain", "ada", "chat", "--at", "8000-01-01").code, shop("balance", "ada", "--at", "soon").code) == (
+        2,
+        2,
+    )
+
+
+@pytest.mark.row("L14")
 def test_verify_ends_with_1_when_a_balance_was_changed_behind_its_back(shop: Run, database_url: str):
     shop("grant", "ada", "images", "5", "--key", "g")
     shop("grant", "bob", "images", "5", "--key", "g")
@@ -246,7 +277,8 @@ def test_verify_ends_with_1_when_a_balance_was_changed_behind_its_back(shop: Run
     engine.dispose()
     told = shop("verify", "--json")
     assert (told.code, told.answer["proved"]) == (1, False)
-    assert [(fault["account"], fault["credit_type"]) for fault in told.answer["faults"]] == [("ada", "images")]
+    [fault] = told.answer["faults"]
+    assert (fault["account"], fault["credit_type"], fault["order"]) == ("ada", "images", None)
     said = shop("verify")
     assert (said.code, said.out.splitlines()[-1]) == (1, "1 of 2 wallets is wrong.")
     assert shop("verify", "bob").code == 0

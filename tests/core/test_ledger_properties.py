@@ -105,7 +105,7 @@ def apply(book: Book, step: Grant | Deduct, now) -> Draft:
 def test_the_book_agrees_with_the_simple_ledger_and_its_entries_rebuild_it(story: list, overdraft: int):
     kind = CreditType("images", "Images", overdraft_limit=overdraft)
     book, simple, now = Book("ada", kind), Simple(overdraft), START
-    audit, lots, debts = Audit(), {}, {}
+    audit, closed, lots, debts = Audit(), [], {}, {}
     for step in story:
         if isinstance(step, Wait):
             then, now = now, now + step.hours * HOUR
@@ -127,13 +127,16 @@ def test_the_book_agrees_with_the_simple_ledger_and_its_entries_rebuild_it(story
         book = draft.book
         for line in draft.entries:
             audit.entry(line)
+            closed += audit.closed
         lots |= {lot.number: lot for lot in draft.changes if isinstance(lot, Lot)}
         debts |= {debt.seq: debt for debt in draft.changes if isinstance(debt, Debt)}
         assert book.available == simple.available(now) >= -overdraft
         assert all(0 <= lot.remaining <= lot.amount for lot in lots.values())
         assert book.posted == sum(lot.remaining for lot in lots.values()) - book.debt
     if book.seq:
-        audit.finish(book, [*lots.values(), *debts.values()])
+        audit.finish(book)
+        rebuilt = {(type(part), part[0]): part for part in (*closed, *audit.parts())}
+        assert rebuilt == {(type(part), part[0]): part for part in (*lots.values(), *debts.values())}
 
 
 @given(st.integers(1, 10**6), st.integers(0, 10**9), st.data())

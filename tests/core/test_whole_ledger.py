@@ -53,6 +53,7 @@ class Wallet:
         self.lines: list[Entry] = []
         self.parts: dict[tuple[type, int], Part] = {}
         self.audit = Audit()
+        self.closed: dict[tuple[type, int], Part] = {}
 
     def tell(self, step: tuple[Any, ...]) -> None:
         verb, *given = step
@@ -74,6 +75,7 @@ class Wallet:
         for line in draft.entries:
             self.lines.append(line)
             self.audit.entry(line, self.cited(line))
+            self.closed |= {(type(part), part[0]): part for part in self.audit.closed}
         self.parts |= {(type(part), part[0]): part for part in draft.changes}
         self.book = draft.book._replace(cited=(), shut=())
 
@@ -147,7 +149,8 @@ def test_whatever_happens_the_entries_rebuild_the_book_and_nothing_is_made_or_lo
 
 def look_at(wallet: Wallet, before: Book, new: list[Entry]) -> None:
     book = wallet.book
-    wallet.audit.finish(book, wallet.parts.values())
+    wallet.audit.finish(book)
+    assert wallet.parts == wallet.closed | {(type(part), part[0]): part for part in wallet.audit.parts()}
     there = [part for part in wallet.parts.values() if isinstance(part, Lot)]
     assert {lot.number: lot for lot in book.lots} == {lot.number: lot for lot in there if lot.remaining}
     assert all(0 <= lot.held <= lot.remaining <= lot.amount for lot in there)

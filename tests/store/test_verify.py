@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import tracemalloc
+from collections.abc import Callable
+from datetime import timedelta
+
 import pytest
 
 import farthing
 from farthing import Credits, Money
+from farthing.core import burn, holds, lots
+from farthing.core.book import Book, CreditType, Draft, Stamp
 from farthing.errors import NotFound
-from farthing.ledger.verifying import verify
-from tests.kit import Clock, shop
+from farthing.ledger.verifying import look, verify
+from farthing.store import sql
+from tests.databases import Databases
+from tests.kit import START, Clock, shop
+from tests.store.everything import everything, tampering
 
 
 @pytest.fixture
@@ -50,48 +59,16 @@ def test_honest_books_are_proved(shop_with_a_past: Credits):
 
 ADA = "WHERE account = 'ada' AND credit_type = 'chat'"
 
+# One change in one column is planted in test_planted.py.
 PLANTED = {
-    "wallet posted": f"UPDATE farthing_wallets SET posted = posted + 1 {ADA}",
-    "wallet held": f"UPDATE farthing_wallets SET held = 1 {ADA}",
-    "wallet pending": f"UPDATE farthing_wallets SET pending = pending - 1 {ADA}",
-    "wallet debt": f"UPDATE farthing_wallets SET debt = debt + 1 {ADA}",
-    "wallet seq": f"UPDATE farthing_wallets SET seq = seq + 1 {ADA}",
-    "wallet last_lot": f"UPDATE farthing_wallets SET last_lot = last_lot + 1 {ADA}",
-    "wallet next_change_at": f"UPDATE farthing_wallets SET next_change_at = NULL {ADA}",
     "wallet missing": f"DELETE FROM farthing_wallets {ADA}",
-    "lot amount": f"UPDATE farthing_lots SET amount = amount + 1 {ADA} AND number = 5",
-    "lot remaining": f"UPDATE farthing_lots SET remaining = remaining - 1 {ADA} AND number = 5",
-    "lot held": f"UPDATE farthing_lots SET held = 1 {ADA} AND number = 5",
-    "lot closed": f"UPDATE farthing_lots SET open = NOT open {ADA} AND number = 5",
-    "lot reopened": f"UPDATE farthing_lots SET open = NOT open {ADA} AND number = 1",
-    "lot priority": f"UPDATE farthing_lots SET priority = 21 {ADA} AND number = 5",
-    "lot source": f"UPDATE farthing_lots SET source = 'promo' {ADA} AND number = 5",
-    "lot cost": f"UPDATE farthing_lots SET cost_minor = 98 {ADA} AND number = 2",
-    "lot currency": f"UPDATE farthing_lots SET currency = 'EUR' {ADA} AND number = 2",
-    "lot expiry": f"UPDATE farthing_lots SET expires_at = NULL {ADA} AND number = 5",
-    "lot effective_at": f"UPDATE farthing_lots SET effective_at = expires_at {ADA} AND number = 5",
-    "lot link": f"UPDATE farthing_lots SET seq = 1 {ADA} AND number = 5",
-    "lot missing": f"DELETE FROM farthing_lots {ADA} AND number = 5",
-    "debt remaining": f"UPDATE farthing_debts SET remaining = amount {ADA}",
-    "debt amount": f"UPDATE farthing_debts SET amount = amount + 1 {ADA}",
-    "debt missing": f"DELETE FROM farthing_debts {ADA}",
-    "entry amount": f"UPDATE farthing_entries SET amount = amount + 1 {ADA} AND seq = 2",
-    "entry posted_after": f"UPDATE farthing_entries SET posted_after = 0 {ADA} AND seq = 2",
-    "entry held_after": f"UPDATE farthing_entries SET held_after = 1 {ADA} AND seq = 2",
-    "entry pending_after": f"UPDATE farthing_entries SET pending_after = 1 {ADA} AND seq = 2",
-    "entry key": f"UPDATE farthing_entries SET key = 'g99' {ADA} AND seq = 2",
-    "entry kind": f"UPDATE farthing_entries SET kind = 'deduct' {ADA} AND seq = 2",
     "entry unknown kind": f"UPDATE farthing_entries SET kind = 'gift' {ADA} AND seq = 2",
-    "entry source": f"UPDATE farthing_entries SET source = 'gift' {ADA} AND seq = 2",
-    "entry operation": f"UPDATE farthing_entries SET operation = 'render' {ADA} AND seq = 3",
     "entry draws": f"UPDATE farthing_entries SET draws = '[[2,150,37]]' {ADA} AND seq = 3",
     "entry draws unreadable": f"UPDATE farthing_entries SET draws = '[[2]]' {ADA} AND seq = 3",
     "entry opened": f"UPDATE farthing_entries SET opened = NULL {ADA} AND seq = 2",
-    "entry link": f"UPDATE farthing_entries SET link = 'ord_1' {ADA} AND seq = 2",
     "entry effective_at": f"UPDATE farthing_entries SET effective_at = recorded_at {ADA} AND seq = 4",
     "entry recorded_at": f"UPDATE farthing_entries SET recorded_at = effective_at {ADA} AND seq = 4",
     "entry seal": f"UPDATE farthing_entries SET seal = content {ADA} AND seq = 2",
-    "entry missing": f"DELETE FROM farthing_entries {ADA} AND seq = 2",
     "last entry missing": f"DELETE FROM farthing_entries {ADA} AND seq = 9",
     "all entries missing": f"DELETE FROM farthing_entries {ADA}",
     "entries moved to another account": f"UPDATE farthing_entries SET account = 'eve' {ADA}",
@@ -121,3 +98,57 @@ def test_nothing_is_proved_of_an_account_that_does_not_exist(shop_with_a_past: C
         verify(shop_with_a_past.database, account="adda")
     shop_with_a_past.open_account("eve")
     assert verify(shop_with_a_past.database, account="eve").proved
+
+
+@pytest.mark.row("L14")
+@pytest.mark.long
+def test_a_wallet_of_any_length_takes_the_same_memory(
+    databases: Databases, clock: Clock, count: Callable[[int, int], int]
+):
+    peaks: list[int] = []
+    for jobs in (count(1_000, 20_000), count(3_000, 100_000)):
+        with databases.migrated() as url, farthing.open(url, catalog=shop(), clock=clock) as credits:
+            credits.open_account("ada")
+            work(credits, jobs)
+            tracemalloc.start()
+            report = verify(credits.database)
+            peaks.append(tracemalloc.get_traced_memory()[1])
+            tracemalloc.stop()
+            assert (report.faults, report.entries) == ([], 1 + 1 + 3 * jobs)
+    assert peaks[1] < 1.5 * peaks[0]  # what is read at once, and when garbage is collected, differ a little
+
+
+def work(credits: Credits, jobs: int) -> None:
+    """Bob's jobs, three entries each: credits held, some captured or all released, and some deducted."""
+    book = Book("bob", CreditType("images", "Image credits"))
+    before = {("bob", "images"): book}
+    terms = lots.Terms(4 * jobs, "gift", 100, None, None)
+    drafts = [lots.grant(book, terms, Stamp(START, "g"))]
+    for job in range(jobs):
+        held = holds.hold(drafts[-1].book, 2, START + timedelta(hours=1), "refuse", Stamp(START, f"h{job}"))
+        seq, stamp = held.book.seq, Stamp(START, f"e{job}")
+        end = holds.release(held.book, seq, stamp) if job % 2 else holds.capture(held.book, seq, 1, stamp)
+        book = end.book._replace(holds=())
+        drafts += [held, Draft(book, end.entries, end.changes), burn.deduct(book, 1, Stamp(START, f"d{job}"))]
+    with credits.database.writing() as session:
+        sql.add_accounts(session, [credits.account("ada")._replace(account="bob")])
+        sql.post(session, before, drafts)
+
+
+@pytest.mark.row("L14")
+def test_a_wrong_order_is_named(database_url: str, clock: Clock):
+    with everything(database_url, clock) as credits:
+        paid, other = next(one.id for one in credits.orders("ada").data if one.status == "fulfilled"), "ord_none"
+        with tampering(credits) as session:
+            session.execute("UPDATE farthing_orders SET bonus = 11 WHERE id = ?", (paid,))
+            [fault] = look(session, "ada").faults
+            assert (fault.account, fault.credit_type, fault.order) == ("ada", "images", paid)
+            assert fault.wrong.startswith("order: its seal is")
+        with tampering(credits) as session:
+            session.execute("UPDATE farthing_payments SET amount_minor = 1 WHERE order_id = ?", (paid,))
+            [fault] = look(session, None).faults
+            assert fault.wrong == "order: state is fulfilled, but its payments make it review"
+        with tampering(credits) as session:
+            session.execute("UPDATE farthing_orders SET id = ? WHERE id = ?", (other, paid))
+            assert {fault.order for fault in look(session, "ada").faults} == {paid, other}
+        assert verify(credits.database).orders == 6

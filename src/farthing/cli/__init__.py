@@ -78,6 +78,7 @@ COMMANDS: dict[str, dict[str, Callable[..., None]]] = {
     "See and prove": {
         "check": reading.check,
         "balance": reading.balance,
+        "explain": reading.explain,
         "history": history.history,
         "lots": reading.lots,
         "verify": reading.verify,

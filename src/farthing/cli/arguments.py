@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import date, datetime, time
 from pathlib import Path
-from typing import Annotated, NamedTuple
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 from zoneinfo import ZoneInfo
 
 import typer
 
+from farthing.errors import NotFound
 from farthing.texts import instant
+
+if TYPE_CHECKING:
+    from farthing.credits import Credits
 
 AsJson = Annotated[
     bool, typer.Option("--json", help="Answer with one JSON document on stdout; an error is JSON on stderr.")
@@ -41,6 +45,10 @@ Actor = Annotated[str | None, typer.Option(help="Who does this.")]
 Metadata = Annotated[str | None, typer.Option(metavar="JSON", help="A JSON object kept with the entry, at most 8 KiB.")]
 OccurredAt = Annotated[
     str | None, typer.Option(metavar="TIME", help="When it happened, with a time zone: 2026-01-31T12:00Z. Only kept.")
+]
+PastTime = Annotated[
+    str | None,
+    typer.Option("--at", metavar="WHEN", help="As it was then: a date, its beginning, or a time with a zone."),
 ]
 
 Csv = Annotated[
@@ -121,3 +129,11 @@ def moment(option: str, said: str | None, zone: Callable[[], str]) -> datetime |
     except ValueError:
         return None if said is None else instant(option, said)
     return datetime.combine(day, time.min, ZoneInfo(zone()))
+
+
+def zone_of(credits: Credits, account: str) -> str:
+    """The time zone that an account's days begin in: its own, or the catalog's where there is no such account."""
+    try:
+        return credits.account(account).time_zone
+    except NotFound:
+        return credits.catalog.time_zone

@@ -6,18 +6,15 @@ import sys
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from farthing.cli import output
-from farthing.cli.arguments import Account, AnyType, AsJson, moment
+from farthing.cli.arguments import Account, AnyType, AsJson, moment, zone_of
 from farthing.cli.starting import opened
-from farthing.errors import InvalidField, NotFound
+from farthing.errors import InvalidField
 from farthing.views import Page
-
-if TYPE_CHECKING:
-    from farthing.credits import Credits
 
 _WHEN = "A date, which begins in the account's zone, or a time with a zone"
 
@@ -42,8 +39,8 @@ def history(
     with opened() as credits:
         asked: dict[str, Any] = {
             "kinds": kind or (), "sources": source or (), "search": search, "sort": sort,
-            "since": moment("--since", since, lambda: _zone(credits, account)),
-            "until": moment("--until", until, lambda: _zone(credits, account)),
+            "since": moment("--since", since, lambda: zone_of(credits, account)),
+            "until": moment("--until", until, lambda: zone_of(credits, account)),
         }  # fmt: skip
         if csv is not None:
             with closing(credits.export_history(account, credit_type, **asked)) as blocks:
@@ -51,13 +48,6 @@ def history(
         else:
             limit = 50 if limit is None else limit
             _show(credits.history(account, credit_type, **asked, limit=limit, cursor=cursor), as_json=as_json)
-
-
-def _zone(credits: Credits, account: str) -> str:
-    try:
-        return credits.account(account).time_zone
-    except NotFound:
-        return credits.catalog.time_zone
 
 
 def _show(page: Page, *, as_json: bool) -> None:

@@ -1,17 +1,20 @@
-"""`farthing check | balance | lots | verify`."""
+"""`farthing check | balance | explain | lots | verify`."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from farthing.amounts import format_money, text, to_credits
 from farthing.cli import output
-from farthing.cli.arguments import Account, Amount, AnyType, AsJson, CreditType
+from farthing.cli.arguments import Account, Amount, AnyType, AsJson, CreditType, PastTime, moment, zone_of
 from farthing.cli.starting import opened
 from farthing.errors import UnknownCurrency
 from farthing.views import LotView
+
+if TYPE_CHECKING:
+    from farthing.ledger.verifying import Report
 
 
 def check(account: Account, credit_type: CreditType, amount: Amount, as_json: AsJson = False) -> None:
@@ -31,10 +34,12 @@ def check(account: Account, credit_type: CreditType, amount: Amount, as_json: As
         raise typer.Exit(output.REFUSED)
 
 
-def balance(account: Account, credit_type: AnyType = None, as_json: AsJson = False) -> None:
-    """Show what an account has, and what of it expires when. Unknown accounts have zeros."""
+def balance(account: Account, credit_type: AnyType = None, at: PastTime = None, as_json: AsJson = False) -> None:
+    """Show what an account has, or had at some time, and what of it expires when. Unknown accounts have zeros."""
     with opened() as credits:
-        found = credits.balances(account) if credit_type is None else [credits.balance(account, credit_type)]
+        then = moment("--at", at, lambda: zone_of(credits, account))
+        one = credit_type is not None
+        found = [credits.balance(account, credit_type, at=then)] if one else credits.balances(account, at=then)
     if as_json:
         output.document({"data": found})
         return
@@ -47,6 +52,17 @@ def balance(account: Account, credit_type: AnyType = None, as_json: AsJson = Fal
             for expiring in ["".join(f"{text(first.amount)} on {output.words(first.at)}" for first in one.expiring[:1])]
         ],
     )
+
+
+def explain(account: Account, credit_type: CreditType, at: PastTime = None, as_json: AsJson = False) -> None:
+    """Show why a balance is what it is: lots, where they came from, what drew from them and by which rule."""
+    with opened() as credits:
+        then = moment("--at", at, lambda: zone_of(credits, account))
+        told = credits.explain(account, credit_type, at=then)
+    if as_json:
+        output.document(told)
+    else:
+        output.say(str(told))
 
 
 def lots(account: Account, credit_type: CreditType, as_json: AsJson = False) -> None:
@@ -84,15 +100,25 @@ def verify(
         totals = {code: text(amount) for code, amount in posted.items()}  # totals over accounts may pass 15 digits
         output.document(report._asdict() | {"proved": report.proved, "posted": totals})
     else:
-        output.say(f"{report.entries:,} entries of {report.wallets:,} wallets were read and added up again.")
+        bought = f", and {report.orders:,} orders with their payments" if report.orders else ""
+        output.say(f"{report.entries:,} entries of {report.wallets:,} wallets{bought} were read and added up again.")
         output.table(["credit type", "posted in all"], posted.items())
         if report.faults:
-            output.table(["account", "credit type", "first thing wrong"], report.faults)
-        wrong = len(report.faults)
-        told = f"{wrong:,} of {report.wallets:,} wallets {'is' if wrong == 1 else 'are'} wrong."
-        output.say(told if wrong else "Every balance is proved.")
+            output.table(["account", "credit type", "order", "first thing wrong"], report.faults)
+        output.say("Every balance is proved." if report.proved else _counted(report))
     if not report.proved:
         raise typer.Exit(output.REFUSED)
+
+
+def _counted(report: Report) -> str:
+    orders = sum(fault.order is not None for fault in report.faults)
+    wrong = {"wallets": (len(report.faults) - orders, report.wallets), "orders": (orders, report.orders)}
+    told = [
+        f"{some:,} of {every:,} {what} {'is' if some == 1 else 'are'} wrong"
+        for what, (some, every) in wrong.items()
+        if some
+    ]
+    return ", ".join(told) + "."
 
 
 def _paid(lot: LotView) -> str:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 
 from farthing.core.book import (
     BOOKED_WHEN_DUE,
     Book,
     Claim,
+    CreditType,
     Debt,
     Draw,
     Entry,
@@ -16,14 +17,18 @@ from farthing.core.book import (
     Lot,
     Part,
     Until,
+    burn_key,
     draw,
     put_back,
     seal,
 )  # fmt: skip
 from farthing.core.calendar import EPOCH
+from farthing.core.due import settle
 from farthing.core.lots import usable
 from farthing.core.reversals import what_is_left
 from farthing.errors import Corrupt
+
+_CALLED = {Lot: "lot", Debt: "debt of entry", Hold: "hold", Claim: "claim of entry"}
 
 
 class Wrong(Exception):
@@ -31,7 +36,11 @@ class Wrong(Exception):
 
 
 class Audit:
-    """One wallet, folded entry by entry: `entry` in order, then `finish`; each raises `Wrong` at the first fault."""
+    """One wallet, folded entry by entry: `entry` in order, then `finish`; each raises `Wrong` at the first fault.
+
+    It keeps all lots, since a reversal may open any of them again; of debts, holds and claims those that may still
+    change. What an entry ended for good is in `closed` until the next one.
+    """
 
     def __init__(self) -> None:
         self.seq = self.posted = self.held = 0
@@ -41,6 +50,8 @@ class Audit:
         self.debts: dict[int, Debt] = {}
         self.holds: dict[int, Hold] = {}
         self.claims: dict[int, Claim] = {}
+        self.closed: list[Debt | Hold | Claim] = []
+        self.changed = set[int]()  # the lots that the last entry made, drew from or gave to
         self._cited: Sequence[Entry] = ()
         self._pending: dict[int, Lot] = {}
         self._freed = set[int]()  # lots that the last end or reversal gave to: what had expired of them goes late
@@ -67,7 +78,7 @@ class Audit:
         take = self._takers.get(line.kind)
         if take is None:
             raise Wrong(f"{at}: there is no kind {line.kind!r}")
-        self._cited = cited
+        self._cited, self.closed, self.changed = cited, [], {drawn.lot for drawn in line.draws}
         take(at, line)
         self.seq, self.seal, self.recorded_at = line.seq, line.seal, line.recorded_at
         self.posted += line.amount
@@ -82,23 +93,36 @@ class Audit:
         self._pending = {number: lot for number, lot in self._pending.items() if lot.effective_at > at}
         return sum(self.lots[number].remaining for number in self._pending)
 
-    def finish(self, book: Book, parts: Iterable[Part]) -> None:
-        """Compares with the stored wallet, and with all its lots, debts, holds and claims, open or not."""
-        _same("wallet: seq", book.seq, self.seq)
-        _same("wallet: posted", book.posted, self.posted)
-        _same("wallet: held", book.held, self.held)
-        _same("wallet: debt", book.debt, self.debt)
-        _same("wallet: claimed", book.claimed, sum(claim.amount for claim in self.claims.values()))
-        _same("wallet: last_lot", book.last_lot, len(self.lots))
-        _same("wallet: seal", book.seal.hex(), self.seal.hex())
-        stored = list(parts)
-        _same_all("lot", {part.number: part for part in stored if isinstance(part, Lot)}, self.lots)
-        _same_all("debt of entry", {part.seq: part for part in stored if isinstance(part, Debt)}, self.debts)
-        _same_all("hold", {part.seq: part for part in stored if isinstance(part, Hold)}, self.holds)
-        _same_all("claim of entry", {part.seq: part for part in stored if isinstance(part, Claim)}, self.claims)
+    def book(self, account: str, kind: CreditType) -> Book:
+        """The wallet as its entries leave it, at the time of the last one; what came due since is not in it."""
+        claims = tuple(claim for _, claim in sorted(self.claims.items()))
+        return Book(
+            account, kind, self.seq, self.posted, self.held, self.pending(self.recorded_at), self.debt, len(self.lots),
+            sum(claim.amount for claim in claims), recorded_at=self.recorded_at, next_change_at=EPOCH, seal=self.seal,
+            lots=tuple(sorted((lot for lot in self.lots.values() if lot.remaining), key=burn_key)),
+            debts=tuple(debt for _, debt in sorted(self.debts.items())),
+            holds=tuple(hold for _, hold in sorted(self.holds.items()) if not hold.ended),
+            claims=claims,
+        )  # fmt: skip
+
+    def parts(self) -> Iterator[Part]:
+        """All lots, and the debts, holds and claims that were not `closed`."""
+        for parts in (self.lots, self.debts, self.holds, self.claims):
+            yield from parts.values()
+
+    def finish(self, book: Book) -> None:
+        """Compares with the stored wallet."""
         if book.recorded_at < self.recorded_at:
             raise Wrong("wallet: recorded_at lies before its last entry")
-        _same("wallet: pending", book.pending, self.pending(book.recorded_at))
+        due = settle(self.book(book.account, book.credit_type), book.recorded_at)
+        if due.entries:
+            first = due.entries[0]
+            raise Wrong(
+                f"wallet: its time is {book.recorded_at}, and the {first.kind} at {first.effective_at} is missing"
+            )
+        for name in ("seq", "posted", "held", "pending", "debt", "last_lot", "claimed"):
+            _same(f"wallet: {name}", getattr(book, name), getattr(due.book, name))
+        _same("wallet: seal", book.seal.hex(), self.seal.hex())
         self._next_change(book)
         if self.posted != sum(lot.remaining for lot in self.lots.values()) - self.debt:
             raise Wrong("wallet: posted is not what its lots have less what it owes")
@@ -130,6 +154,7 @@ class Audit:
         if lot.expires_at is not None and lot.expires_at <= max(lot.effective_at, line.recorded_at):
             raise Wrong(f"{at}: its lot expires before it counts")
         self.lots[lot.number] = lot
+        self.changed.add(lot.number)
         if lot.effective_at > line.recorded_at:
             self._pending[lot.number] = lot
 
@@ -160,7 +185,7 @@ class Audit:
             debt = self.debts.get(drawn.debt or 0)
             if debt is None or drawn.amount > debt.remaining:
                 raise Wrong(f"{at}: it repays {drawn.amount} of entry {drawn.debt}, which does not owe that")
-            self.debts[debt.seq] = debt._replace(remaining=debt.remaining - drawn.amount)
+            self._lower(debt, drawn.amount)
 
     def _hold(self, at: str, line: Entry) -> None:
         until = line.opened
@@ -194,7 +219,7 @@ class Audit:
             _same(f"{at}: held_change", line.held_change, 0)
         else:
             own = self._end(at, line, hold)
-        self.holds[hold.seq] = hold._replace(ended="capture", ended_at=line.effective_at)
+        self._ended(hold, line)
         self._owe(at, line, self._draw(at, line, line.recorded_at, own))
 
     def _let_go(self, at: str, line: Entry) -> None:
@@ -204,7 +229,15 @@ class Audit:
         _same(f"{at}: what it lets go of", {drawn.lot: drawn.amount for drawn in line.draws}, parts)
         if line.kind == "lapse":
             _same(f"{at}: its instant", line.effective_at, hold.deadline)
-        self.holds[hold.seq] = hold._replace(ended=line.kind, ended_at=line.effective_at)
+        self._ended(hold, line)
+
+    def _ended(self, hold: Hold, line: Entry) -> None:
+        ended = hold._replace(ended=line.kind, ended_at=line.effective_at)
+        if line.kind == "lapse" and hold.late == "charge":
+            self.holds[hold.seq] = ended
+        else:
+            self.closed.append(ended)
+            del self.holds[hold.seq]
 
     def _end(self, at: str, line: Entry, hold: Hold) -> dict[int, int]:
         if hold.ended:
@@ -213,6 +246,7 @@ class Audit:
         for number, part in hold.parts:
             self.lots[number] = self.lots[number]._replace(held=self.lots[number].held - part)
         self._freed = {number for number, _ in hold.parts}
+        self.changed |= self._freed
         return dict(hold.parts)
 
     def _reverse(self, at: str, line: Entry) -> None:
@@ -225,8 +259,10 @@ class Audit:
         if not 0 < line.amount <= left.total or not 0 <= forgiven <= left.owed or (returned and forgiven < left.owed):
             raise Wrong(f"{at}: it takes back {line.amount}, of which {forgiven} was owed, and {left} was left")
         if forgiven:
-            debt = self.debts[original.seq]
-            self.debts[original.seq] = debt._replace(remaining=debt.remaining - forgiven)
+            debt = self.debts.get(original.seq)
+            if debt is None or forgiven > debt.remaining:
+                raise Wrong(f"{at}: it forgives {forgiven} of entry {original.seq}, which does not owe that")
+            self._lower(debt, forgiven)
         for drawn in line.draws:
             self.lots[drawn.lot], again = _try(at, put_back, self.lots[drawn.lot], drawn.amount)
             _same(f"{at}: the cost put back into lot {drawn.lot}", drawn.cost_minor, again.cost_minor)
@@ -245,6 +281,8 @@ class Audit:
             if claim.amount > self.lots[claim.lot].held:
                 raise Wrong(f"{at}: it claims {claim.amount} that no hold keeps in lot {claim.lot}")
             self.claims[claim.seq] = claim
+            if not claim.amount:
+                self.closed.append(self.claims.pop(claim.seq))
         if owed:
             self._owe(at, line, drawn)
 
@@ -255,11 +293,19 @@ class Audit:
         if owed:
             self.debts[line.seq] = Debt(line.seq, owed, owed)
 
+    def _lower(self, debt: Debt, amount: int) -> None:
+        left = debt._replace(remaining=debt.remaining - amount)
+        if left.remaining:
+            self.debts[debt.seq] = left
+        else:
+            self.closed.append(left)
+            del self.debts[debt.seq]
+
     def _linked(self, at: str, line: Entry) -> Hold:
         number = (line.link or "").rpartition("_")[2]
         hold = self.holds.get(int(number)) if number.isascii() and number.isdigit() else None
         if hold is None or line.link != f"hold_{line.credit_type}_{hold.seq}":
-            raise Wrong(f"{at}: {line.link} is no hold of this wallet")
+            raise Wrong(f"{at}: {line.link} is no hold of this wallet that could end")
         return hold
 
     def _draw(self, at: str, line: Entry, usable_at: datetime | None, own: dict[int, int] | None = None) -> int:
@@ -284,6 +330,20 @@ class Audit:
         return lot
 
 
+def same(stored: Part | None, rebuilt: Part | None) -> None:
+    """Compares a stored lot, debt, hold or claim with what the entries make it; None: there is none.
+
+    Raises:
+        Wrong: they differ.
+    """
+    part = stored or rebuilt
+    what = f"{_CALLED[type(part)]} {part[0]}" if part else ""
+    if stored is None or rebuilt is None:
+        raise Wrong(f"{what}: {'its row is missing' if stored is None else 'no entry made it'}")
+    for name in stored._fields:
+        _same(f"{what}: {name}", getattr(stored, name), getattr(rebuilt, name))
+
+
 def _try(at: str, change: Callable[[Lot, int], tuple[Lot, Draw]], lot: Lot, amount: int) -> tuple[Lot, Draw]:
     try:
         return change(lot, amount)
@@ -294,10 +354,3 @@ def _try(at: str, change: Callable[[Lot, int], tuple[Lot, Draw]], lot: Lot, amou
 def _same(what: str, stored: object, rebuilt: object) -> None:
     if stored != rebuilt:
         raise Wrong(f"{what} is {stored}, but the entries make it {rebuilt}")
-
-
-def _same_all(what: str, stored: Mapping[int, Part], rebuilt: Mapping[int, Part]) -> None:
-    _same(f"{what}s: their numbers", sorted(stored), sorted(rebuilt))
-    for number, part in stored.items():
-        for name in part._fields:
-            _same(f"{what} {number}: {name}", getattr(part, name), getattr(rebuilt[number], name))

@@ -12,6 +12,7 @@ from hashlib import blake2b
 from typing import Literal, NamedTuple
 
 from farthing.core.calendar import EPOCH, micros
+from farthing.core.checks import OUR_KEYS
 
 Said = Literal["pending", "expired", "cancelled", "failed", "paid"]
 State = Literal["open", "fulfilled", "cancelled", "expired", "failed", "review"]
@@ -109,6 +110,11 @@ def order_seal(order: Order) -> bytes:
     return blake2b(ascii(frozen).encode(), digest_size=16).digest()
 
 
+def order_key(order: str, part: str) -> str:
+    """The key under which an order gives what was "paid" for, or the "bonus" on top."""
+    return f"{OUR_KEYS}order:{order}:{part}"
+
+
 def matches(order: Order, notice: Notice) -> bool:
     """Whether this is the money the order asks for: what was paid less tax, in its currency."""
     return (
@@ -117,6 +123,18 @@ def matches(order: Order, notice: Notice) -> bool:
         and notice.tax_minor >= 0
         and notice.amount_minor - notice.tax_minor == order.total_minor
     )
+
+
+def as_paid(order: Order) -> Order:
+    """The order as its payments alone make it; where several are the money it asks for, `paid_by` chose among them."""
+    bought = tuple(one for one in order.payments if one.payment == order.paid_by and matches(order, one))
+    new = order._replace(
+        state="open", reason=None, paid_by=None, paid_minor=0, tax_minor=0, fulfilled_at=None,
+        payments=bought or order.payments,
+    )  # fmt: skip
+    if not order.total_minor:
+        return new._replace(state="fulfilled", fulfilled_at=order.created_at)
+    return _decided(new, order.fulfilled_at or EPOCH) if new.payments else new
 
 
 def status(order: Order, now: datetime) -> str:

@@ -15,6 +15,7 @@ from farthing.ledger.beat import Command, act_said, decide, key_reused
 from farthing.ledger.commands import GIFT_KEYS, move, void
 from farthing.store import acts, sql
 from farthing.store.acts import Act
+from farthing.store.database import Session
 from farthing.store.sql import Account
 
 if TYPE_CHECKING:
@@ -113,6 +114,13 @@ def require_usable(account: Account | None) -> None:
             f"{account.account} is frozen: nothing may be bought or moved until it is unfrozen. Nothing was changed.",
             account=account.account,
         )
+
+
+def holders(session: Session, account: str) -> list[str]:
+    """The account, whom it was merged into, whom that one was merged into, and so on: the last has its credits."""
+    found = sql.read_accounts(session, [account]).get(account)
+    further = holders(session, found.merged_into) if found and found.merged_into else []
+    return [account, *further]
 
 
 def _asked(verb: str, account: str, key: str, link: str | None, reason: str | None, actor: str | None) -> Asked:

@@ -7,10 +7,11 @@ from datetime import datetime
 
 from farthing.amounts import Amount, to_credits, to_units
 from farthing.catalog import Catalog
-from farthing.core import burn
+from farthing.core import burn, checks
 from farthing.core.book import Book, CreditType
 from farthing.core.due import settle
-from farthing.errors import AccountFrozen, InsufficientCredits
+from farthing.errors import AccountFrozen, InsufficientCredits, InvalidField
+from farthing.ledger import folding
 from farthing.ledger.commands import gift_key
 from farthing.store import acts, sql
 from farthing.store.database import Session
@@ -38,6 +39,33 @@ def whole_books(session: Session, account: str, types: Sequence[CreditType], now
     rows = sql.read_wallets(session, [(account, kind.code) for kind in types])
     found = sql.read_books(session, rows, by_code, whole=True)
     return [_at(found[account, code], now) for code in by_code if (account, code) in found]
+
+
+def books_at(session: Session, account: str, types: Sequence[CreditType], at: datetime) -> list[Book]:
+    """The account's wallets as they stood at a past instant, zeros where there was none.
+
+    Raises:
+        Corrupt: the entries of one contradict themselves.
+    """
+    rows = sql.read_wallets(session, [(account, kind.code) for kind in types])
+    sql.require_scales(session, [kind for kind in types if (account, kind.code) in rows])
+    return [folding.book_at(session, account, kind, at) for kind in types]
+
+
+def past(at: datetime | None, now: datetime) -> datetime | None:
+    """`at` in UTC, if it is not in the future; None: now.
+
+    Raises:
+        InvalidField: it is, or has no time zone.
+    """
+    asked = checks.instant("at", at)
+    if asked is not None and asked > now:
+        raise InvalidField(
+            f"at is {asked.isoformat()}, and it is only {now.isoformat()}. What will be is not known. Nothing was "
+            "changed. Name a past time, or leave it out.",
+            field="at",
+        )
+    return asked
 
 
 def spendable_book(session: Session, account: str, kind: CreditType, now: datetime) -> Book:

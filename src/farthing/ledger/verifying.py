@@ -1,34 +1,32 @@
-"""`verify`: every balance, lot, debt and hold rebuilt from the ledger and compared with what is stored."""
+"""`verify`: every balance, lot, debt, hold and order rebuilt from the ledger and compared with what is stored."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from heapq import merge
-from itertools import groupby
+from itertools import groupby, islice
 from typing import Any, NamedTuple
 
-import sqlalchemy as sa
-
-from farthing.core.audit import Audit, Wrong
-from farthing.core.book import Claim, CreditType, Debt, Entry, Part
+from farthing.core.audit import Audit, Wrong, same
+from farthing.core.book import Claim, CreditType, Debt, Hold, Lot, Part
 from farthing.errors import NotFound
+from farthing.ledger import folding, ordered
+from farthing.ledger.ordered import Fault, first_wrong
 from farthing.store import sql
 from farthing.store.database import Database, Session
 from farthing.store.dialects import Row
-from farthing.store.sql import Wallet
 from farthing.store.tables import claims, debts, entries, holds, lots, wallets
 
 MAX_FAULTS = 1000
-_TABLES = (wallets, entries, lots, debts, holds, claims)
+_AT_ONCE = 500  # rows of each table
 _EVERY = 5000  # entries between two reports of progress
+_TABLES = (wallets, entries, debts, holds, claims, lots)
+# A debt, hold or claim comes right behind the entry that made it, so that it is compared and forgotten when it ends.
+_STAGES = (0, 1, 1, 1, 1, 2)
+_ENTRY = 1
+_FROZEN = "(SELECT frozen_at IS NOT NULL FROM farthing_accounts a WHERE a.account = farthing_wallets.account)"
 
-
-class Fault(NamedTuple):
-    """The first thing wrong in one wallet."""
-
-    account: str
-    credit_type: str
-    wrong: str
+_Place = tuple[str, str, int, int, int]  # account, credit type, stage, number, which of _TABLES
 
 
 class Report(NamedTuple):
@@ -36,6 +34,7 @@ class Report(NamedTuple):
 
     wallets: int
     entries: int
+    orders: int
     posted: dict[str, int]
     faults: list[Fault]
 
@@ -55,114 +54,136 @@ def verify(
     Raises:
         NotFound: there is no such account, so there is nothing to prove.
     Returns:
-        Report: `proved`, and for each wallet that is wrong the first fault (at most 1,000 wallets).
+        Report: `proved`, and the first fault of each wallet and each order that is wrong (at most 1,000).
     """
     with database.reading() as session:
         total = _count(session, account) if progress else 0
-        report = _verify(session, account, lambda done: progress(done, total) if progress else None)
-        if account is not None and not report.wallets and not sql.read_accounts(session, [account]):
+        report = look(session, account, lambda done: progress(done, total) if progress else None)
+        seen = report.wallets or report.orders
+        if account is not None and not seen and not sql.read_accounts(session, [account]):
             raise NotFound(f"There is no account {account!r}, so there is nothing to prove.")
     return report
 
 
-def _verify(session: Session, account: str | None, progress: Callable[[int], None]) -> Report:
+def look(session: Session, account: str | None, progress: Callable[[int], None] = lambda done: None) -> Report:
+    """As `verify`, of what this transaction sees."""
     done = seen = 0
     posted: dict[str, int] = {}
     faults: list[Fault] = []
-    frozen = {row[0] for row in session.stream("SELECT account FROM farthing_accounts WHERE frozen_at IS NOT NULL")}
-    for (owner, kind), rows in groupby(_rows(session, account), key=lambda row: row[0]):
-        audit, stored = _Wallet(session), CreditType(kind, kind)
-        for _, rank, row in rows:
-            audit.take(rank, row, stored)
-            done += rank == 1
-            if rank == 1 and done % _EVERY == 0:
+    for (owner, kind), rows in groupby(_rows(session, account), key=lambda row: row[0][:2]):
+        wallet = _Wallet(session, kind)
+        for place, row in rows:
+            wallet.take(place, row)
+            done += place[-1] == _ENTRY
+            if place[-1] == _ENTRY and done % _EVERY == 0:
                 progress(done)
         seen += 1
-        posted[kind] = posted.get(kind, 0) + audit.audit.posted
-        wrong = audit.finish(owner in frozen)
+        posted[kind] = posted.get(kind, 0) + wallet.audit.posted
+        wrong = wallet.finish()
         if wrong and len(faults) < MAX_FAULTS:
-            faults.append(Fault(owner, kind, wrong))
+            faults.append(Fault(owner, kind, None, wrong))
+    bought = 0
+    for fault in ordered.faults(session, account):
+        bought += 1
+        if fault and len(faults) < MAX_FAULTS:
+            faults.append(fault)
+    faults += islice(ordered.missing(session, account), MAX_FAULTS - len(faults))
     progress(done)
-    return Report(seen, done, posted, faults)
+    return Report(seen, done, bought, posted, faults)
 
 
 class _Wallet:
-    """The rows of one wallet as they come: the wallet's own, entries, lots, debts, holds, claims."""
+    """The rows of one wallet as they come: its own, each entry with what it made, at last the lots."""
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Session, kind: str) -> None:
         self.audit = Audit()
         self._session = session
+        self._kind = CreditType(kind, kind)
         self._row: Row | None = None
-        self._kind = CreditType("", "")
-        self._parts: list[Part] = []
+        self._stored: dict[tuple[type[Part], int], Part] = {}
+        self._lots = 0
         self._wrong: str | None = None
+        self._takers = (self._keep, self._entry, self._debt, self._hold, self._claim, self._lot)
 
-    def take(self, rank: int, row: Row, kind: CreditType) -> None:
-        if rank == 0:
-            self._row, self._kind = row, kind
-        elif rank == 1:
-            self._entry(row)
-        elif rank == 2:
-            lot = sql.lot(self._session, row)
-            self._part(lot, f"lot {lot.number}", row[8], open=lot.remaining > 0)
-        elif rank == 3:
-            debt = Debt(*row[2:5])
-            self._part(debt, f"debt of entry {debt.seq}", row[5], open=debt.remaining > 0)
-        elif rank == 4:
-            hold = sql.hold(self._session, row)
-            self._part(hold, f"hold {hold.seq}", row[11], open=not hold.ended)
-        else:
-            self._parts.append(Claim(*row[2:7]))
+    def take(self, place: _Place, row: Row) -> None:
+        """The next row; behind the first fault nothing is looked at any more."""
+        if self._wrong is None:
+            table = _TABLES[place[-1]].name.removeprefix("farthing_")
+            self._wrong = first_wrong(f"{table} {place[3]}", lambda: self._takers[place[-1]](row))
 
-    def finish(self, frozen: bool) -> str | None:
-        if self._wrong:
-            return self._wrong
-        if self._row is None:
-            return "wallet: its row is missing"
-        wallet = (self._row[0], self._row[1])
-        book = sql.books_without_lots(self._session, {wallet: self._row}, {wallet[1]: self._kind})[wallet]
-        if book.frozen != frozen:
-            return f"wallet: frozen is {book.frozen}, but its account's is {frozen}"
-        try:
-            self.audit.finish(book, self._parts)
-        except Wrong as wrong:
-            return str(wrong)
-        return None
+    def finish(self) -> str | None:
+        """The first fault, if there is any."""
+        return self._wrong or first_wrong("wallet", self._finish)
+
+    def _keep(self, row: Row) -> None:
+        self._row = row
 
     def _entry(self, row: Row) -> None:
-        if self._wrong is None:
-            try:
-                line = sql.entry(self._session, row)
-                self.audit.entry(line, self._cited(line))
-            except Wrong as wrong:
-                self._wrong = str(wrong)
-            except (ValueError, TypeError, KeyError, IndexError) as error:
-                self._wrong = f"entry {row[2]}: it cannot be read ({error})"
+        line = sql.entry(self._session, row)
+        self.audit.entry(line, folding.cited(self._session, line))
+        for part in self.audit.closed:
+            same(self._stored.pop((type(part), part.seq), None), part)
 
-    def _cited(self, line: Entry) -> list[Entry]:
-        """Of a reversal, what it reverses and what reversals and repayments did to that; of others nothing."""
-        if line.kind != "reverse":
-            return []
-        number = int((line.link or "").rpartition("_")[2])
-        return sql.read_cited(self._session, (line.account, line.credit_type, number))
+    def _debt(self, row: Row) -> None:
+        debt = Debt(*row[2:5])
+        self._expect(debt, self.audit.debts, f"debt of entry {debt.seq}", row[5], open=debt.remaining > 0)
 
-    def _part(self, part: Part, what: str, flag: Any, *, open: bool) -> None:
-        self._parts.append(part)
-        if bool(flag) != open and self._wrong is None:
-            self._wrong = f"{what}: open is {bool(flag)}, which it is not"
+    def _hold(self, row: Row) -> None:
+        hold = sql.hold(self._session, row)
+        self._expect(hold, self.audit.holds, f"hold {hold.seq}", row[11], open=not hold.ended)
+
+    def _claim(self, row: Row) -> None:
+        claim = Claim(*row[2:7])
+        self._expect(claim, self.audit.claims, "", True, open=True)
+
+    def _expect(self, part: Debt | Hold | Claim, made: Mapping[int, Part], what: str, flag: Any, *, open: bool) -> None:
+        if part.seq not in made:
+            same(part, None)
+        _same_flag(what, flag, open=open)
+        self._stored[type(part), part.seq] = part
+
+    def _lot(self, row: Row) -> None:
+        lot = sql.lot(self._session, row)
+        self._lots += 1
+        if lot.number > self._lots <= len(self.audit.lots):
+            same(None, self.audit.lots[self._lots])
+        same(lot, self.audit.lots.get(lot.number))
+        _same_flag(f"lot {lot.number}", row[8], open=lot.remaining > 0)
+
+    def _finish(self) -> None:
+        if self._row is None:
+            raise Wrong("wallet: its row is missing")
+        wallet, owner_frozen = (self._row[0], self._row[1]), self._row[-1]
+        book = sql.books_without_lots(self._session, {wallet: self._row}, {wallet[1]: self._kind})[wallet]
+        if owner_frozen is None:
+            raise Wrong("wallet: its account is missing")
+        if book.frozen != bool(owner_frozen):
+            raise Wrong(f"wallet: frozen is {book.frozen}, but its account's is {bool(owner_frozen)}")
+        if self._lots < len(self.audit.lots):
+            same(None, self.audit.lots[self._lots + 1])
+        for part in self.audit.parts():
+            if not isinstance(part, Lot):
+                same(self._stored.get((type(part), part.seq)), part)
+        self.audit.finish(book)
 
 
-def _rows(session: Session, account: str | None) -> Iterator[tuple[Wallet, int, Row]]:
-    streams = [_stream(session, table, rank, account) for rank, table in enumerate(_TABLES)]
-    return merge(*streams, key=lambda row: row[:2])
+def _same_flag(what: str, flag: Any, *, open: bool) -> None:
+    if bool(flag) != open:
+        raise Wrong(f"{what}: open is {bool(flag)}, which it is not")
 
 
-def _stream(session: Session, table: sa.Table, rank: int, account: str | None) -> Iterator[tuple[Wallet, int, Row]]:
-    names = ", ".join(table.c.keys())
+def _rows(session: Session, account: str | None) -> Iterator[tuple[_Place, Row]]:
+    return merge(*(_stream(session, which, account) for which in range(len(_TABLES))), key=lambda row: row[0])
+
+
+def _stream(session: Session, which: int, account: str | None) -> Iterator[tuple[_Place, Row]]:
+    table = _TABLES[which]
+    names = [*table.c.keys(), *([_FROZEN] if table is wallets else [])]
     where, params = ("WHERE account = ?", (account,)) if account is not None else ("", ())
     order = ", ".join(column.name for column in table.primary_key)
-    for row in session.stream(f"SELECT {names} FROM {table.name} {where} ORDER BY {order}", params):
-        yield (row[0], row[1]), rank, row
+    statement = f"SELECT {', '.join(names)} FROM {table.name} {where} ORDER BY {order}"
+    for row in session.stream(statement, params, size=_AT_ONCE):
+        yield (row[0], row[1], _STAGES[which], row[2] if _STAGES[which] else 0, which), row
 
 
 def _count(session: Session, account: str | None) -> int:

@@ -14,12 +14,12 @@ from farthing.amounts import Money, to_credits
 from farthing.core import checks
 from farthing.core.book import CreditType, Stamp
 from farthing.core.calendar import EPOCH
-from farthing.core.payments import Order, standing, status
+from farthing.core.payments import Order, order_key, standing, status
 from farthing.errors import FarthingError, InvalidField, NotFound
+from farthing.ledger.accounts import holders
 from farthing.ledger.beat import decide
 from farthing.ledger.commands import NewLot, give, life
 from farthing.store import orders as store
-from farthing.store import sql
 from farthing.store.database import Session
 from farthing.views import QuoteLineView
 
@@ -159,11 +159,12 @@ def fulfil(tx: Tx, order: Order, now: datetime) -> None:
 
 def _owner(session: Session, account: str) -> str:
     """Who the account's credits go to: itself, or whom it was merged into since."""
-    found = sql.read_accounts(session, [account]).get(account)
-    return _owner(session, found.merged_into) if found and found.merged_into else account
+    return holders(session, account)[-1]
 
 
 def _stamp(order: Order, part: str) -> Stamp:
-    key = f"{checks.OUR_KEYS}order:{order.id}:{part}"
+    key = order_key(order.id, part)
     content = checks.fingerprint("order", order.credit_type, 0, order=order.id, part=part)
-    return Stamp(EPOCH, key, content, link=order.id, catalog_version=order.catalog_version)
+    return Stamp(
+        EPOCH, key, content, link=order.id, catalog_version=order.catalog_version, occurred_at=order.fulfilled_at
+    )

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Generator, Iterable, Sequence
+from contextlib import closing
+from itertools import islice
 from typing import Any
 
 from farthing.core.payments import Notice, Order, order_seal
@@ -32,6 +34,15 @@ def newest(session: Session, account: str, *, before: str | None, limit: int) ->
         (account, before or "~", limit),
     )
     return _with_payments(session, rows)
+
+
+def rows_of_all(session: Session, account: str | None) -> Generator[tuple[Row, tuple[Notice, ...]]]:
+    """Every order of an account, or of all, as its row and its payments. Close it before the session ends."""
+    where, params = ("WHERE account = ?", (account,)) if account is not None else ("", ())
+    with closing(session.stream(f"SELECT {_NAMES} FROM farthing_orders {where} ORDER BY account, id", params)) as rows:
+        while some := list(islice(rows, 500)):
+            payments = _payments(session, some)
+            yield from ((row, tuple(payments[row[0], row[1]])) for row in some)
 
 
 def add(session: Session, order: Order) -> None:
@@ -104,15 +115,22 @@ def lock_named(session: Session, provider: str, references: Iterable[str]) -> Or
 
 
 def _with_payments(session: Session, rows: Sequence[Row]) -> list[Order]:
-    found: dict[str, list[Notice]] = {row[1]: [] for row in rows}
+    found = _payments(session, rows)
+    return [from_row(session, row, tuple(found[row[0], row[1]])) for row in rows]
+
+
+def _payments(session: Session, rows: Sequence[Row]) -> dict[tuple[str, str], list[Notice]]:
+    """The payments of these orders, by account and order."""
+    found: dict[tuple[str, str], list[Notice]] = {(row[0], row[1]): [] for row in rows}
     for row in session.dialect.select_each(
         session, payments, ("account", "order_id"), [row[:2] for row in rows], "ORDER BY account, order_id, payment"
     ):
-        found[row[1]].append(Notice(row[2], row[3], _time(session, row[4]), *row[5:9]))
-    return [_order(session, row, tuple(found[row[1]])) for row in rows]
+        found[row[0], row[1]].append(Notice(row[2], row[3], _time(session, row[4]), *row[5:9]))
+    return found
 
 
-def _order(session: Session, row: Row, known: tuple[Notice, ...]) -> Order:
+def from_row(session: Session, row: Row, known: tuple[Notice, ...]) -> Order:
+    """An order out of its row, with its payments."""
     created_at, expires_at, fulfilled_at = (_time(session, row[column]) for column in (20, 21, 29))
     working = sql.dumps(session.dialect.json_out(row[15]))
     bought = (*row[:3], bytes(row[3]), *row[4:15], working, row[16], bool(row[17]), *row[18:20])
