@@ -294,6 +294,11 @@ class Credits(Verbs, Accounts):
         """
         return inbox.retry(self, provider, event)
 
+    def erase(self, account: str, *, key: str) -> Account:
+        erased = super().erase(account, key=key)
+        inbox.forget(self, account)
+        return erased
+
     def balance(self, account: str, credit_type: str, *, at: datetime | None = None) -> Balance:
         """What the account has of one credit type. An account nobody ever gave anything has zeros.
 

@@ -412,3 +412,19 @@ def test_bodies_are_dropped_after_ninety_days_and_outcomes_are_kept(database_url
         credits.handle_events()
         assert bodies() == [(True, False, "fulfilled")]
         assert credits.retry_event("sandbox", "evt_1").outcome == "fulfilled"
+
+
+def test_erasing_an_account_forgets_what_providers_wrote_about_it_and_about_nobody_else(
+    database_url: str, clock: Clock
+):
+    with selling(database_url, clock) as credits:
+        for account in ("ada", "bob"):
+            tell(credits, buy(credits, account=account), "payment.paid", id=f"evt_{account}")
+        credits.erase("ada", key="e")
+        with credits.database.reading() as session:
+            rows = session.execute("SELECT event, body, digest, outcome FROM farthing_provider_events ORDER BY event")
+        assert [(row[0], row[1] is None, bool(row[2]), row[3]) for row in rows] == [
+            ("evt_ada", True, True, "fulfilled"),
+            ("evt_bob", False, True, "fulfilled"),
+        ]
+        assert credits.verify().proved

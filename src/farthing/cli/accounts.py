@@ -12,9 +12,10 @@ from farthing.cli.arguments import Account, Actor, AsJson, Key, Reason
 from farthing.cli.starting import opened
 
 FORGOTTEN = (
-    "the reasons, actors and metadata of all its entries and acts, the return addresses of its orders, its language"
+    "the reasons, actors and metadata of all its entries and acts, the return addresses of its orders, its language, "
+    "the bodies of stored webhooks about its orders"
 )
-KEPT = "its id, amounts, times, keys, operations and orders, so that the books still prove; stored webhooks and backups"
+KEPT = "its id, amounts, times, keys, operations and orders, so that the books still prove; and backups"
 
 
 def freeze(account: Account, key: Key, reason: Reason = None, actor: Actor = None, as_json: AsJson = False) -> None:

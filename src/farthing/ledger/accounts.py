@@ -93,7 +93,8 @@ class Accounts(ABC):
     def erase(self, account: str, *, key: str) -> Account:
         """Forgets what people wrote about the account and who they were; amounts stay, and `verify` still proves them.
 
-        Reasons, actors and metadata of all its entries and acts, return addresses of its orders, its language.
+        Reasons, actors and metadata of all its entries and acts, return addresses of its orders, its language; and on
+        `Credits` the bodies of stored webhooks about its orders.
 
         Raises:
             NotFound: there is no such account. KeyReused: the key stands for something else.

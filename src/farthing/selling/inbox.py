@@ -98,6 +98,30 @@ def retry(credits: Credits, provider: str, event: str) -> InboxEvent:
     return _read(credits, provider, event)
 
 
+def forget(credits: Credits, account: str) -> None:
+    """Drops the bodies of handled webhooks about an account's orders; what they came to stays.
+
+    It reads every stored body, since only their providers know whom they are about.
+    """
+    named = credits.database.read(lambda session: orders.references_of(session, account))
+    if not named:
+        return
+    with credits.database.reading() as session:
+        bodies = store.handled_bodies(session)
+        about = [(sender, event) for sender, event, body in bodies if _is_about(credits, sender, body, named)]
+    for provider, event in about:
+        credits.run(lambda tx, provider=provider, event=event: store.drop_body(tx.session, provider, event))
+
+
+def _is_about(credits: Credits, provider: str, body: bytes, named: set[tuple[str, str]]) -> bool:
+    try:
+        said = provider_named(credits, provider).read(body)
+    except Exception as error:  # unreadable, or its provider is gone: it goes after 90 days with all the others
+        log.warning("a stored event of %s could not be read: %r", provider, error)
+        return False
+    return any((provider, reference) in named for reference in said.references)
+
+
 def _handle(credits: Credits, provider: str, event: str) -> bool:
     """Handles a stored event in one transaction with its outcome; a failure is noted, and it is tried again later."""
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
@@ -129,6 +130,21 @@ def drop_bodies(session: Session, *, before: datetime) -> None:
         "UPDATE farthing_provider_events SET body = NULL "
         "WHERE body IS NOT NULL AND received_at < ? AND handled_at IS NOT NULL",
         (session.dialect.time_in(before),),
+    )
+
+
+def handled_bodies(session: Session) -> Iterator[tuple[str, str, bytes]]:
+    """Provider, event and body of every handled event whose body is still there."""
+    statement = (
+        "SELECT provider, event, body FROM farthing_provider_events WHERE body IS NOT NULL AND handled_at IS NOT NULL"
+    )
+    return ((row[0], row[1], bytes(row[2])) for row in session.stream(statement, size=100))
+
+
+def drop_body(session: Session, provider: str, event: str) -> None:
+    """Forgets one body; digest and outcome stay."""
+    session.execute(
+        "UPDATE farthing_provider_events SET body = NULL WHERE provider = ? AND event = ?", (provider, event)
     )
 
 

@@ -94,6 +94,12 @@ def name(session: Session, order: Order, references: Iterable[str]) -> None:
         )
 
 
+def references_of(session: Session, account: str) -> set[tuple[str, str]]:
+    """What providers call the account's orders: provider and reference."""
+    statement = "SELECT provider, reference FROM farthing_provider_references WHERE account = ?"
+    return {(row[0], row[1]) for row in session.execute(statement, (account,))}
+
+
 def lock_named(session: Session, provider: str, references: Iterable[str]) -> Order | None:
     """The order that a provider calls by one of these names, locked; None where none is ours.
 
