@@ -8,6 +8,7 @@ from farthing import Credits
 from farthing.core import lots
 from farthing.core.book import Book, Draft, Stamp
 from farthing.errors import Corrupt
+from farthing.ledger.commands import new_account
 from farthing.store import sql
 
 WALLET = ("ada", "images")
@@ -35,6 +36,7 @@ def test_what_does_not_follow_from_what_was_is_not_written(credits: Credits, wro
         sql.post(session, {WALLET: book}, [spoiled])
     assert credits.balances("ada")[0].posted == 0
     with credits.database.writing() as session:
+        sql.add_accounts(session, [new_account(credits.catalog, "ada")])
         sql.post(session, {WALLET: book}, [draft])
     assert credits.balance("ada", "images").posted == 5
 
