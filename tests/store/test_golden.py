@@ -6,6 +6,7 @@ import pytest
 
 import farthing
 from farthing import Credits, Money
+from farthing.core.book import KINDS
 from farthing.core.calendar import micros
 from farthing.ledger.verifying import verify
 from farthing.store.tables import entries
@@ -138,3 +139,48 @@ def test_the_seals_and_contents_are_these(rows: list[dict]):
     assert [row["content"] and bytes(row["content"]).hex() for row in rows if row["key"] == "render:1"] == [
         "cd32d5c86756bd310e9ffa967c84b9c3"
     ]
+
+
+EVERY_KIND = """
+[credit_types.images]
+name = "Image credits"
+overdraft = 5
+"""
+
+LAST_SEALS = {
+    "ada": "9f22d8eb91a2fb716138ae4afc04e850",
+    "bob": "3dde7e49ce78c534c5a52220e064dc23",
+}
+
+
+def tell_every_kind(credits: Credits, clock: Clock) -> None:
+    credits.grant("bob", "images", 1, key="g", source="gift", expires="30m")
+    credits.grant("ada", "images", 9, key="g1", source="gift", expires="1h")
+    credits.grant("ada", "images", 9, key="g2", source="purchase", cost=Money(990, "USD"))
+    first = credits.hold("ada", "images", 4, key="h1", expires="30m", on_late="charge")
+    second = credits.hold("ada", "images", 6, key="h2", expires="2h")
+    second.extend("3h", key="e")
+    credits.void("ada", "lot_images_1", 8, key="v")
+    clock.move("70m")
+    second.capture(5)
+    first.capture(1)
+    taken = credits.deduct("ada", "images", 2, key="d")
+    credits.reverse("ada", taken.id, 1, key="r")
+    credits.hold("ada", "images", 1, key="h3").release()
+    credits.transfer("ada", "bob", "images", 1, key="t")
+    credits.clawback("ada", "lot_images_2", 9, key="c", rest="debt")
+    credits.grant("ada", "images", 3, key="g3", source="promo", expires="1h")
+    clock.move("2h")
+    credits.deduct("ada", "images", 1, key="d2")
+
+
+def test_the_last_seals_of_a_story_with_every_kind_are_these(database_url: str, clock: Clock):
+    """They hold the seals before them, so these two pin the digest of every kind of entry."""
+    with farthing.open(database_url, catalog=shop(EVERY_KIND)._replace(version="golden"), clock=clock) as credits:
+        tell_every_kind(credits, clock)
+        assert verify(credits.database).proved
+        with credits.database.reading() as session:
+            kinds = session.execute("SELECT DISTINCT kind FROM farthing_entries")
+            last = session.execute("SELECT account, seal FROM farthing_wallets")
+    assert {row[0] for row in kinds} == {*KINDS}
+    assert {row[0]: bytes(row[1]).hex() for row in last} == LAST_SEALS
