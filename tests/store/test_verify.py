@@ -106,7 +106,7 @@ def test_a_wallet_of_any_length_takes_the_same_memory(
     databases: Databases, clock: Clock, count: Callable[[int, int], int]
 ):
     peaks: list[int] = []
-    for jobs in (count(1_000, 20_000), count(3_000, 100_000)):
+    for jobs in (count(500, 15_000), count(4_000, 120_000)):
         with databases.migrated() as url, farthing.open(url, catalog=shop(), clock=clock) as credits:
             credits.open_account("ada")
             work(credits, jobs)
@@ -115,7 +115,7 @@ def test_a_wallet_of_any_length_takes_the_same_memory(
             peaks.append(tracemalloc.get_traced_memory()[1])
             tracemalloc.stop()
             assert (report.faults, report.entries) == ([], 1 + 1 + 3 * jobs)
-    assert peaks[1] < 1.5 * peaks[0]  # what is read at once, and when garbage is collected, differ a little
+    assert peaks[1] < 3 * peaks[0]  # of eight times the length; when garbage is collected differs
 
 
 def work(credits: Credits, jobs: int) -> None:
