@@ -308,7 +308,7 @@ MUTANTS = (
     ),
     Mutant(
         "nobody gives to a stranger", "ledger/beat.py",
-        "if page.accounts.get(command.to) is None and not page.books[there].seal:", "if False:",
+        "if page.accounts.get(command.to) is None:", "if False:",
         _in("stories", "moving", "nobody_transfers_to_a_stranger_or_to_themselves"),
     ),
     Mutant(

@@ -227,3 +227,24 @@ def test_what_people_wrote_is_forgotten_and_the_books_still_prove(credits: Credi
             (None, None)
         ]
     assert credits.verify("ada").proved
+
+
+def test_nothing_lands_in_an_account_that_was_merged(credits: Credits):
+    for account in ("guest", "ada"):
+        given(credits, account, 5)
+    credits.grant("ada", "chat", 1, key="chat", source="gift")
+    used = credits.deduct("guest", "images", 2, key="d")
+    credits.merge("guest", into="ada", key="m")
+    for closed in (
+        lambda: credits.transfer("ada", "guest", "images", 1, key="t"),
+        lambda: credits.transfer("ada", "guest", "chat", 1, key="t"),
+        lambda: credits.reverse("guest", used.id, key="r"),
+        lambda: credits.deduct("guest", "images", 1, key="d2"),
+        lambda: credits.hold("guest", "images", 1, key="h"),
+        lambda: credits.void("guest", "lot_images_1", key="v"),
+    ):
+        with pytest.raises(AccountMerged) as refused:
+            closed()
+        assert (refused.value.account, refused.value.into) == ("guest", "ada")
+    assert credits.deduct("guest", "images", 2, key="d").replayed
+    assert (credits.balance("guest", "images").posted, credits.balance("ada", "images").posted) == (0, 8)

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 from farthing.core import checks
 from farthing.core.book import Book, CreditType, Lot, Stamp
 from farthing.core.calendar import EPOCH
-from farthing.errors import AccountFrozen, AccountMerged, FarthingError, InvalidAccount, MergeRefused, NotFound
+from farthing.errors import AccountFrozen, FarthingError, InvalidAccount, MergeRefused, NotFound
 from farthing.ledger import reading
-from farthing.ledger.beat import Command, act_said, decide, key_reused
+from farthing.ledger.beat import Command, act_said, decide, key_reused, require_unmerged
 from farthing.ledger.commands import GIFT_KEYS, move, void
 from farthing.store import acts, sql
 from farthing.store.acts import Act
@@ -109,7 +109,7 @@ def require_usable(account: Account | None) -> None:
     Raises:
         AccountFrozen, AccountMerged: it may not.
     """
-    _require_unmerged(account)
+    require_unmerged(account)
     if account and account.frozen_at:
         raise AccountFrozen(
             f"{account.account} is frozen: nothing may be bought or moved until it is unfrozen. Nothing was changed.",
@@ -158,17 +158,8 @@ def _existing(tx: Tx, account: str) -> Account:
     return found
 
 
-def _require_unmerged(account: Account | None) -> None:
-    if account and account.merged_into:
-        raise AccountMerged(
-            f"{account.account} was merged into {account.merged_into}. Nothing was changed. Name that account instead.",
-            account=account.account,
-            into=account.merged_into,
-        )
-
-
 def _unfreeze(tx: Tx, account: str) -> None:
-    _require_unmerged(_existing(tx, account))
+    require_unmerged(_existing(tx, account))
     _set_frozen(tx, account, frozen=False)
 
 
@@ -179,7 +170,7 @@ def _set_frozen(tx: Tx, account: str, *, frozen: bool) -> None:
 
 def _merge(tx: Tx, asked: Asked, into: str) -> None:
     require_usable(_existing(tx, asked.account))
-    _require_unmerged(_existing(tx, into))
+    require_unmerged(_existing(tx, into))
     for book in _books(tx, asked.account):
         if book.held or book.debt:
             raise MergeRefused(

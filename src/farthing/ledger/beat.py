@@ -102,6 +102,7 @@ def decide(
     sql.require_scales(session, [types[code] for code in sorted({wallet[1] for wallet in rows})])
     missing = [wallet for wallet in asked if wallet not in rows and wallet not in busy]
     opening = {one.account for one in commands if one.opens} | {account for account, _ in missing}
+    opening |= {one.to for one in commands if one.to} | sql.frozen(rows)
     accounts = sql.read_accounts(session, sorted(opening)) if opening else {}
     known, acted = seen.entries, acts.by_key(session, seen.acts)
     if rows.keys() != seen.wallets.keys():  # wallets were waited for since: look again, and what they wrote is seen
@@ -235,23 +236,33 @@ def key_reused(account: str, key: str, what: str, recorded_at: datetime) -> KeyR
 def _drafts(page: _Page, command: Command) -> list[Draft]:
     """One draft for each wallet of the command."""
     account = page.accounts.get(command.account) or command.opens
-    if account and account.merged_into:
-        raise AccountMerged(
-            f"{command.account} was merged into {account.merged_into}. Nothing was changed. Name that account instead.",
-            account=command.account,
-            into=account.merged_into,
-        )
+    require_unmerged(account)
     due = _due(page, command.wallet, stranger=account is None)
     zone = account.time_zone if account else "UTC"
     decided = command.rule(due.book, _at(page, command, due), zone)
     drafts = [_joined(due, decided)]
     if command.to is not None and command.landing:
         there = (command.to, command.credit_type.code)
-        if page.accounts.get(command.to) is None and not page.books[there].seal:
+        if page.accounts.get(command.to) is None:
             raise NotFound(f"There is no account {command.to!r} to give to. Nothing was changed.")
+        require_unmerged(page.accounts[command.to])
         due = _due(page, there, stranger=False)
         drafts.append(_joined(due, command.landing(decided, due.book, _at(page, command, due))))
     return drafts
+
+
+def require_unmerged(account: Account | None) -> None:
+    """Nothing, unless another account took this one over.
+
+    Raises:
+        AccountMerged: it did.
+    """
+    if account and account.merged_into:
+        raise AccountMerged(
+            f"{account.account} was merged into {account.merged_into}. Nothing was changed. Name that account instead.",
+            account=account.account,
+            into=account.merged_into,
+        )
 
 
 def _at(page: _Page, command: Command, due: Draft) -> Stamp:

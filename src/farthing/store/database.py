@@ -147,7 +147,7 @@ class Database:
     def _open(self) -> None:
         self._writes = self._engine(writes=True)
         # The writer's connections are its own: no transaction of the application can use them up.
-        self._hurried = self._engine(writes=True, piped=True) if self.dialect.pipes else self._writes
+        self._hurried = self._engine(writes=True, piped=True) if self.dialect.pipe else self._writes
         self._reads = self._writes if self.dialect.memory else self._engine(writes=False)
         # SQLite has one writer: waiting for it here is fair and instant, its own busy handler sleeps and polls.
         self._turn: AbstractContextManager[Any] = nullcontext() if self.dialect.locks_rows else threading.RLock()
@@ -190,8 +190,8 @@ class Database:
             Retry: the database wants it again. DatabaseBusy, DatabaseUnreachable: nothing was changed.
             OutcomeUnknown: the connection broke during COMMIT.
         """
-        if hurried and self.dialect.pipes:
-            with self._piped() as session:
+        if hurried and self.dialect.pipe:
+            with self._piped(self.dialect.pipe) as session:
                 yield session
             return
         with self._turn, self._connection(self._writes, self.dialect.begin) as connection:
@@ -207,14 +207,14 @@ class Database:
                 raise
 
     @contextmanager
-    def _piped(self) -> Generator[Session]:
+    def _piped(self, pipe: Callable[[Any], AbstractContextManager[Any]]) -> Generator[Session]:
         """As `writing`: BEGIN travels with the first look, and COMMIT with what was written."""
         committing = False
         with self._connection(self._hurried, None) as connection:
             driver = connection.driver_connection
             try:
-                with self.dialect.pipe(driver) as pipe:
-                    session = Piped(pipe, self.dialect)
+                with pipe(driver) as piped:
+                    session = Piped(piped, self.dialect)
                     session.execute("BEGIN")
                     yield session
                     committing = True

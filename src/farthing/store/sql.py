@@ -96,6 +96,11 @@ def wallets_of(session: Session, account: str) -> list[Wallet]:
     return [(row[0], row[1]) for row in rows]
 
 
+def frozen(rows: Mapping[Wallet, Row]) -> set[str]:
+    """Whose wallets among these are frozen, by whom or because the account was merged."""
+    return {wallet[0] for wallet, row in rows.items() if row[_COLUMNS["frozen"]]}
+
+
 def moving(row: Row) -> bool:
     """Whether time alone changes something in this wallet."""
     return row[_COLUMNS["next_change_at"]] is not None

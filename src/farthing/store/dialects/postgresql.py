@@ -39,7 +39,7 @@ class PostgreSQL:
     begin = f"SET LOCAL lock_timeout = '{BUSY_TIMEOUT_S}s'"  # the writer waits only a moment
     begin_reading = None
     by_key = "SET LOCAL enable_seqscan = off"
-    locks_rows = pipes = True
+    locks_rows = True
     remedy = "Check that it runs and that the URL is right"
     shared = "FOR SHARE"
     exclusive = "FOR UPDATE"

@@ -37,7 +37,8 @@ class SQLite:
     begin = "BEGIN IMMEDIATE"
     begin_reading = "BEGIN"
     by_key = None
-    locks_rows = pipes = False
+    locks_rows = False
+    pipe = None  # a call of the library takes no trip that others could share
     remedy = "Check that the file's folder exists and that you may read and write there"
     shared = exclusive = ""  # a transaction that writes is alone
     drivers = "the standard library's sqlite3 and aiosqlite"
@@ -79,10 +80,6 @@ class SQLite:
             "connect_args": {"isolation_level": None, "check_same_thread": False, "timeout": BUSY_TIMEOUT_S}
         }
         return options | ({"poolclass": sa.StaticPool} if self.memory else {"pool_size": 8, "max_overflow": 56})
-
-    def pipe(self, driver: Any) -> Any:
-        """There is none: a call of the library takes no trip."""
-        raise NotImplementedError
 
     def streaming_cursor(self, connection: Any) -> Any:
         return connection.cursor()
