@@ -1,19 +1,23 @@
 """The schema: made by migrations, equal to the metadata, checked when Farthing starts."""
 
+import json
 import sqlite3
 import subprocess
 import sys
 
 import pytest
+import sqlalchemy as sa
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
 import farthing
-from farthing.errors import DatabaseUnreachable, ModeMismatch, NotMigrated, ScaleChanged, SettingsInvalid
+from farthing.errors import DatabaseUnreachable, KeyReused, ModeMismatch, NotMigrated, ScaleChanged, SettingsInvalid
 from farthing.store import migrations
 from farthing.store.database import Database
-from farthing.store.tables import metadata
+from farthing.store.tables import metadata, orders
 from tests.kit import SHOP, Clock, proved, shop
+from tests.selling import selling
 
 
 @pytest.mark.filterwarnings("ignore:.*expression-based index")
@@ -125,3 +129,35 @@ def test_the_files_mode_is_left_as_it_was(sqlite):
         with farthing.open(url, catalog=shop()) as credits:
             credits.grant("ada", "images", 1, key="g", source="gift")
         assert sqlite3.connect(path).execute("PRAGMA journal_mode").fetchone() == ("delete",)
+
+
+def test_orders_from_before_they_were_sealed_are_sealed_and_keep_their_keys(databases, clock: Clock):
+    columns = [name for name in orders.c.keys() if name != "seal"]
+    with databases.migrated() as url, selling(url, clock) as credits:
+        made = credits.checkout("ada", package="starter", key="cart:1").order
+        with credits.database.reading() as session:
+            [row] = session.execute(f"SELECT {', '.join(columns)} FROM farthing_orders")
+            named = session.execute("SELECT provider, reference, account, order_id FROM farthing_provider_references")
+    with databases.empty() as url:
+        database = Database(url)
+        database.change_schema(lambda connection: upgrade(connection, "0005"))
+        with database.writing() as session:
+            kept = [json.dumps(part) if isinstance(part, dict) else part for part in row]
+            places = ", ".join("?" * len(columns))
+            session.execute(f"INSERT INTO farthing_orders ({', '.join(columns)}) VALUES ({places})", kept)
+            for one in named:
+                session.execute("INSERT INTO farthing_provider_references VALUES (?, ?, ?, ?)", one)
+        database.close()
+        farthing.migrate(url)
+        with selling(url, clock) as credits:
+            report = credits.verify()
+            assert (report.orders, report.faults) == (1, [])
+            with pytest.raises(KeyReused):
+                credits.grant("ada", "images", 1, key="cart:1", source="gift")
+            assert credits.order("ada", made.id) == made
+
+
+def upgrade(connection: sa.Connection, revision: str) -> None:
+    config = migrations._config()
+    config.attributes["connection"] = connection
+    command.upgrade(config, revision)

@@ -13,6 +13,7 @@ import farthing
 from farthing.errors import BadSignature, BodyTooLarge, NotFound, UnknownProvider
 from farthing.providers import ProviderEvent
 from farthing.providers.sandbox import Kind, Sandbox
+from farthing.selling import orders as order_fulfilment
 from farthing.selling.inbox import Handled
 from farthing.selling.orders import OrderView
 from farthing.store import inbox as event_rows
@@ -412,6 +413,17 @@ def test_bodies_are_dropped_after_ninety_days_and_outcomes_are_kept(database_url
         credits.handle_events()
         assert bodies() == [(True, False, "fulfilled")]
         assert credits.retry_event("sandbox", "evt_1").outcome == "fulfilled"
+
+
+def test_an_order_whose_grants_did_not_say_when_is_proved_all_the_same(
+    database_url: str, clock: Clock, monkeypatch: pytest.MonkeyPatch
+):
+    """So they were written at first."""
+    real = order_fulfilment._stamp
+    monkeypatch.setattr(order_fulfilment, "_stamp", lambda *said: real(*said)._replace(occurred_at=None))
+    with selling(database_url, clock) as credits:
+        tell(credits, buy(credits), "payment.paid", id="evt_1")
+        assert credits.verify().proved
 
 
 def test_erasing_an_account_forgets_what_providers_wrote_about_it_and_about_nobody_else(

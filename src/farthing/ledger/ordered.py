@@ -94,13 +94,14 @@ def _given(session: Session, order: Order) -> dict[str, tuple[object, ...]]:
     """What was granted for an order, by part: to its account, or to whom that one was merged into by then."""
     keys = {order_key(order.id, part): part for part in PARTS}
     found = sql.read_keys(session, [(account, key) for account in holders(session, order.account) for key in keys])
-    return {keys[key]: _terms(line) for (_, key), line in found.items()}
+    return {keys[key]: _terms(line, order) for (_, key), line in found.items()}
 
 
-def _terms(line: Entry) -> tuple[object, ...]:
+def _terms(line: Entry, order: Order) -> tuple[object, ...]:
     lot = line.opened
+    fulfilled_at = line.occurred_at or order.fulfilled_at  # the first grants for orders did not say when
     made = (lot.amount, lot.source, lot.cost_minor, lot.currency) if isinstance(lot, Lot) else (None,) * 4
-    return (*made, line.credit_type, line.link, line.catalog_version, line.occurred_at)
+    return (*made, line.credit_type, line.link, line.catalog_version, fulfilled_at)
 
 
 def _same(what: str, stored: object, rebuilt: object, why: str) -> None:
