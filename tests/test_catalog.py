@@ -280,3 +280,10 @@ def test_a_file_that_is_not_there_says_who_writes_one(tmp_path: Path):
 def test_an_unknown_package_names_those_on_sale():
     with pytest.raises(PackageUnavailable, match="no package 'mega'; it sells pro_pack"):
         parse(SELLING).package("mega")
+
+
+def test_a_hold_cannot_last_longer_by_default_than_it_may():
+    with pytest.raises(CatalogInvalid) as wrong:
+        parse('[credit_types.images]\nname = "Images"\nmax_hold = "10m"\n')
+    assert wrong.value.problems == ["credit_types.images.hold: 15m is longer than max_hold, 10m"]
+    assert parse('[credit_types.images]\nname = "Images"\nhold = "10m"\nmax_hold = "10m"\n').credit_types["images"]

@@ -11,6 +11,7 @@ from typing import Any, Concatenate, ParamSpec, TypeVar, cast
 from weakref import WeakKeyDictionary
 
 from farthing.amounts import Amount
+from farthing.core.names import hold_id
 from farthing.credits import Credits
 from farthing.errors import FarthingError, UnknownConnection
 from farthing.ledger.beat import Command, Outcome
@@ -18,7 +19,7 @@ from farthing.ledger.commands import Expires
 from farthing.ledger.mailbox import Mailbox
 from farthing.ledger.transaction import Tx
 from farthing.ledger.verbs import Held, Verbs, receipt
-from farthing.ledger.verbs.holding import hold_id, note_unreleased
+from farthing.ledger.verbs.holding import note_unreleased
 from farthing.views import Receipt
 
 P = ParamSpec("P")
@@ -68,7 +69,7 @@ class AsyncHeld:
     @property
     def id(self) -> str:
         """The hold's name: `hold_` credit type `_` the number of the entry that made it."""
-        return hold_id(self.receipt)
+        return hold_id(self.receipt.credit_type, self.receipt.seq)
 
     @property
     def replayed(self) -> bool:

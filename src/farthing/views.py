@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from farthing.amounts import to_credits, to_major
 from farthing.core.book import Entry, Hold, Lot, Until
+from farthing.core.names import entry_id, hold_id, lot_id
 from farthing.core.pricing import Quote
 
 
@@ -31,7 +32,7 @@ class Line:
     @property
     def id(self) -> str:
         """The entry's name: `ent_` credit type `_` number in its wallet."""
-        return f"ent_{self._entry.credit_type}_{self._entry.seq}"
+        return entry_id(self._entry.credit_type, self._entry.seq)
 
     @property
     def account(self) -> str:
@@ -297,15 +298,10 @@ class QuoteView(NamedTuple):
         return to_major(self.total_minor, self.currency)
 
 
-def lot_id(credit_type: str, number: int) -> str:
-    """A lot's name: `lot_` credit type `_` number in its wallet."""
-    return f"lot_{credit_type}_{number}"
-
-
 def hold_view(credit_type: str, hold: Hold, scale: int) -> HoldView:
     """A hold in credits."""
     amount = to_credits(hold.amount, scale)
-    return HoldView(f"hold_{credit_type}_{hold.seq}", credit_type, amount, hold.held_at, hold.deadline, hold.late)
+    return HoldView(hold_id(credit_type, hold.seq), credit_type, amount, hold.held_at, hold.deadline, hold.late)
 
 
 def lot_view(credit_type: str, lot: Lot, scale: int) -> LotView:

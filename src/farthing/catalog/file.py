@@ -24,6 +24,7 @@ from farthing.catalog.schema import (
 )
 from farthing.core import slabs
 from farthing.core.book import CreditType
+from farthing.core.calendar import EPOCH, after, span
 from farthing.core.pricing import Package, PriceRule, Slab
 from farthing.core.words import Words
 from farthing.errors import CatalogInvalid, Invalid
@@ -164,6 +165,8 @@ class _Reading:
             hold=section.hold, max_hold=longest, capture_more=section.capture_more,
             reversal=section.reversal, grace=section.grace,
         )  # fmt: skip
+        if longest and after(EPOCH, span(section.hold)) > after(EPOCH, span(longest)):
+            self.problems.append(f"{path}.hold: {section.hold} is longer than max_hold, {longest}")
         overdraft = self._units(f"{path}.overdraft", section.overdraft, kind) if section.overdraft else 0
         return kind._replace(overdraft_limit=overdraft)
 

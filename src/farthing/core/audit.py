@@ -25,6 +25,7 @@ from farthing.core.book import (
 from farthing.core.calendar import EPOCH
 from farthing.core.due import settle
 from farthing.core.lots import usable
+from farthing.core.names import entry_id, hold_id, number_in
 from farthing.core.reversals import what_is_left
 from farthing.errors import Corrupt
 
@@ -250,7 +251,7 @@ class Audit:
         return dict(hold.parts)
 
     def _reverse(self, at: str, line: Entry) -> None:
-        original = next((one for one in self._cited if line.link == f"ent_{one.credit_type}_{one.seq}"), None)
+        original = next((one for one in self._cited if line.link == entry_id(one.credit_type, one.seq)), None)
         if original is None or original.kind not in ("deduct", "capture"):
             raise Wrong(f"{at}: there is nothing that it could reverse")
         left = what_is_left(original, [one for one in self._cited if one.seq < line.seq])
@@ -302,9 +303,8 @@ class Audit:
             del self.debts[debt.seq]
 
     def _linked(self, at: str, line: Entry) -> Hold:
-        number = (line.link or "").rpartition("_")[2]
-        hold = self.holds.get(int(number)) if number.isascii() and number.isdigit() else None
-        if hold is None or line.link != f"hold_{line.credit_type}_{hold.seq}":
+        hold = self.holds.get(number_in(line.link))
+        if hold is None or line.link != hold_id(line.credit_type, hold.seq):
             raise Wrong(f"{at}: {line.link} is no hold of this wallet that could end")
         return hold
 

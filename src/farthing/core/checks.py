@@ -11,6 +11,7 @@ from hashlib import blake2b
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from farthing.core import names
 from farthing.errors import InvalidAccount, InvalidField, InvalidKey
 
 MAX_ACCOUNT_BYTES = 128
@@ -18,7 +19,6 @@ MAX_KEY_BYTES = 200
 MAX_TEXT_BYTES = 1000
 MAX_METADATA_BYTES = 8192
 OUR_KEYS = "farthing:"
-_NUMBERED = re.compile(r"(ent|lot|hold)_([a-z][a-z0-9_]*)_([1-9]\d{0,17})", re.ASCII)
 _NAMED = {"ent": "entry", "lot": "lot", "hold": "hold"}
 _LOCALE = re.compile(r"[A-Za-z]{2,3}([-_][A-Za-z0-9]{2,8}){0,3}", re.ASCII)
 
@@ -68,12 +68,12 @@ def numbered(what: str, name: str) -> tuple[str, int]:
     Raises:
         InvalidField: no such name.
     """
-    match = _NUMBERED.fullmatch(name) if isinstance(name, str) else None
-    if match is None or match[1] != what:
+    found = names.parse(name)
+    if found is None or found[0] != what:
         raise InvalidField(
             f"{_shown(name)} is not a name such as {what}_images_3. Nothing was changed.", field=_NAMED[what]
         )
-    return match[2], int(match[3])
+    return found[1:]
 
 
 def text(field: str, said: str | None, *, most: int = MAX_TEXT_BYTES) -> str | None:

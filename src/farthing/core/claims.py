@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from farthing.amounts import text, to_credits
 from farthing.core import lots
 from farthing.core.book import Book, Claim, Debt, Draft, Lot, Partial, Stamp, draw, write
-from farthing.errors import NotEnoughLeft, NotFound
+from farthing.core.names import entry_id, lot_id
+from farthing.errors import NotFound
 
 RESTS = ("debt", "write_off")
 
@@ -24,7 +24,7 @@ def void(book: Book, number: int, amount: int | None, stamp: Stamp) -> Draft:
     left = lot.remaining - claimed
     wanted = left if amount is None else amount
     if not 0 < wanted <= left:
-        raise _not_enough(book, number, wanted, left)
+        raise lots.not_enough_left(book, lot_id(book.credit_type.code, number), wanted, left)
     return _take(Draft(book), "void", lot, wanted, "write_off", stamp)
 
 
@@ -40,7 +40,7 @@ def clawback(book: Book, number: int, amount: int, rest: str, stamp: Stamp) -> D
     """
     lot = _named(book, number)
     if amount > lot.amount:
-        raise _not_enough(book, number, amount, lot.amount)
+        raise lots.not_enough_left(book, lot_id(book.credit_type.code, number), amount, lot.amount)
     return _take(Draft(book), "clawback", lot, amount, rest, stamp)
 
 
@@ -89,7 +89,8 @@ def _settle(draft: Draft, claim: Claim, stamp: Stamp, at: datetime) -> Draft:
     left, drawn = draw(lot, taken) if lot and taken else (None, None)
     still = claim._replace(amount=waits)
     debt = Debt(book.seq + 1, owed, owed) if owed else None
-    keyless = Stamp(stamp.now, link=f"ent_{book.credit_type.code}_{claim.seq}", catalog_version=stamp.catalog_version)
+    wanted_by = entry_id(book.credit_type.code, claim.seq)
+    keyless = Stamp(stamp.now, link=wanted_by, catalog_version=stamp.catalog_version)
     return write(
         draft, claim.kind, keyless,
         amount=-taken - owed,
@@ -103,20 +104,7 @@ def _settle(draft: Draft, claim: Claim, stamp: Stamp, at: datetime) -> Draft:
 def _named(book: Book, number: int) -> Lot:
     if not book.whole:
         raise Partial
-    lot = next((lot for lot in (*book.lots, *book.shut) if lot.number == number), None)
+    lot = lots.known_lot(book, number)
     if lot is None:
-        raise NotFound(f"{book.account} has no lot lot_{book.credit_type.code}_{number}. Nothing was changed.")
+        raise NotFound(f"{book.account} has no lot {lot_id(book.credit_type.code, number)}. Nothing was changed.")
     return lot
-
-
-def _not_enough(book: Book, number: int, wanted: int, left: int) -> NotEnoughLeft:
-    kind = book.credit_type
-    required, there = to_credits(wanted, kind.scale), to_credits(left, kind.scale)
-    name = f"lot_{kind.code}_{number}"
-    return NotEnoughLeft(
-        f"{name} of {book.account} has {text(there)} {kind.code} left to take, and {text(required)} were asked for. "
-        "Nothing was changed.",
-        of=name,
-        required=required,
-        left=there,
-    )

@@ -9,6 +9,7 @@ from farthing.core import claims, lots
 from farthing.core.book import Book, Debt, Draft, Draw, Hold, Lot, Partial, Stamp, Until, draw, write
 from farthing.core.burn import pick, require
 from farthing.core.calendar import after, span
+from farthing.core.names import hold_id
 from farthing.errors import CaptureTooLarge, Corrupt, HoldEnded, HoldTooLong, NotFound
 
 LATE = ("refuse", "charge")
@@ -69,7 +70,7 @@ def capture(book: Book, seq: int, amount: int | None, stamp: Stamp) -> Draft:
     if found.ended == "lapse" and found.late == "charge":
         require(book._replace(frozen=False), wanted)
         late = found._replace(ended="capture", ended_at=stamp.now)
-        return _use(Draft(book), late, {}, wanted, stamp._replace(link=hold_id(book, seq)))
+        return _use(Draft(book), late, {}, wanted, stamp._replace(link=hold_id(book.credit_type.code, seq)))
     require_open(book, seq)
     if wanted > found.amount:
         require(book, wanted - found.amount)
@@ -89,7 +90,7 @@ def end(draft: Draft, found: Hold, kind: str, stamp: Stamp, at: datetime, wanted
     """The hold ends by an entry of this `kind`, which uses up `wanted`; then what became free meets its fate."""
     if draft.book.claimed and not draft.book.whole:
         raise Partial
-    stamp = stamp._replace(link=hold_id(draft.book, found.seq))
+    stamp = stamp._replace(link=hold_id(draft.book.credit_type.code, found.seq))
     freed = {number: _let_go(draft.book, number, part) for number, part in found.parts}
     ended = found._replace(ended=kind, ended_at=at)
     if kind == "capture":
@@ -120,7 +121,7 @@ def require_open(book: Book, seq: int) -> Hold:
 def ended_already(book: Book, found: Hold) -> HoldEnded:
     """The refusal of a second end."""
     words = {"capture": "was captured", "release": "was released", "lapse": "lapsed"}
-    name, how, at = hold_id(book, found.seq), found.ended or "", found.ended_at
+    name, how, at = hold_id(book.credit_type.code, found.seq), found.ended or "", found.ended_at
     return HoldEnded(
         f"The hold {name} of {book.account} {words.get(how, how)} at {at and at.isoformat()}; a hold ends once. "
         "Nothing was changed.",
@@ -128,11 +129,6 @@ def ended_already(book: Book, found: Hold) -> HoldEnded:
         ended=how,
         ended_at=at,
     )
-
-
-def hold_id(book: Book, seq: int) -> str:
-    """A hold's name: `hold_` credit type `_` the number of the entry that made it."""
-    return f"hold_{book.credit_type.code}_{seq}"
 
 
 def find(book: Book, seq: int) -> Hold:
@@ -143,7 +139,7 @@ def find(book: Book, seq: int) -> Hold:
     """
     found = next((hold for hold in book.holds if hold.seq == seq), None)
     if found is None:
-        raise NotFound(f"{book.account} has no hold {hold_id(book, seq)}. Nothing was changed.")
+        raise NotFound(f"{book.account} has no hold {hold_id(book.credit_type.code, seq)}. Nothing was changed.")
     return found
 
 
@@ -191,12 +187,12 @@ def _allow(book: Book, since: datetime, deadline: datetime) -> None:
 
 
 def _too_large(book: Book, found: Hold, wanted: int) -> CaptureTooLarge:
-    scale = book.credit_type.scale
-    held, asked = to_credits(found.amount, scale), to_credits(wanted, scale)
+    kind = book.credit_type
+    name, held, asked = hold_id(kind.code, found.seq), *(to_credits(n, kind.scale) for n in (found.amount, wanted))
     return CaptureTooLarge(
-        f"The hold {hold_id(book, found.seq)} is of {text(held)} {book.credit_type.code}, and {text(asked)} were to be "
-        "captured. Nothing was changed. Capture at most what is held, or set capture_more in the catalog.",
-        hold=hold_id(book, found.seq),
+        f"The hold {name} is of {text(held)} {kind.code}, and {text(asked)} were to be captured. Nothing was changed. "
+        "Capture at most what is held, or set capture_more in the catalog.",
+        hold=name,
         held=held,
     )
 

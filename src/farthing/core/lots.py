@@ -6,8 +6,9 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import NamedTuple
 
+from farthing.amounts import text, to_credits
 from farthing.core.book import Book, Debt, Draft, Draw, Lot, Partial, Stamp, draw, write
-from farthing.errors import Corrupt, InvalidExpiry
+from farthing.errors import Corrupt, InvalidExpiry, NotEnoughLeft
 
 
 class Terms(NamedTuple):
@@ -119,6 +120,24 @@ def expire(draft: Draft, numbers: Iterable[int], at: datetime, stamp: Stamp) -> 
             keyless = Stamp(stamp.now, catalog_version=stamp.catalog_version)
             draft = write(draft, "expire", keyless, amount=-rest, changes=[left], draws=(drawn,), effective_at=at)
     return draft
+
+
+def not_enough_left(book: Book, name: str, wanted: int, left: int) -> NotEnoughLeft:
+    """The refusal to take back `wanted` of what is called `name`, of which only `left` is left."""
+    kind = book.credit_type
+    required, there = to_credits(wanted, kind.scale), to_credits(left, kind.scale)
+    return NotEnoughLeft(
+        f"{name} of {book.account} has {text(there)} {kind.code} left to take back, and {text(required)} were asked "
+        "for. Nothing was changed. What was taken back before counts.",
+        of=name,
+        required=required,
+        left=there,
+    )
+
+
+def known_lot(book: Book, number: int) -> Lot | None:
+    """The lot of this number, used up or not, if it was read."""
+    return next((lot for lot in (*book.lots, *book.shut) if lot.number == number), None)
 
 
 def open_lot(book: Book, number: int) -> Lot | None:

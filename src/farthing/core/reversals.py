@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from farthing.amounts import text, to_credits
 from farthing.core import lots
 from farthing.core.book import Book, Debt, Draft, Draw, Entry, Lot, Partial, Stamp, put_back, write
 from farthing.core.calendar import after, span
-from farthing.errors import Corrupt, NotEnoughLeft, NotFound
+from farthing.core.names import entry_id
+from farthing.errors import Corrupt, NotFound
 
 POLICIES = ("restore", "grace", "forfeit")
 
@@ -42,14 +42,14 @@ def reverse(book: Book, seq: int, amount: int | None, policy: str, stamp: Stamp)
     original = next((line for line in book.cited if line.seq == seq and line.kind in ("deduct", "capture")), None)
     if original is None:
         raise NotFound(
-            f"{book.account} has no deduction ent_{book.credit_type.code}_{seq}. Nothing was changed. Only deductions "
-            "and captures can be reversed."
+            f"{book.account} has no deduction {entry_id(book.credit_type.code, seq)}. Nothing was changed. "
+            "Only deductions and captures can be reversed."
         )
     left = what_is_left(original, book.cited)
     wanted = left.total if amount is None else amount
     if not 0 < wanted <= left.total:
-        raise _not_enough(book, original, wanted, left.total)
-    stamp = stamp._replace(link=entry_id(original))
+        raise lots.not_enough_left(book, entry_id(book.credit_type.code, seq), wanted, left.total)
+    stamp = stamp._replace(link=entry_id(original.credit_type, seq))
     draft, draws = _give_back(Draft(book), seq, wanted, left, stamp)
     ends = [lot.expires_at for lot in draft.book.lots if lot.expires_at and lot.expires_at > stamp.now]
     draft = lots.changes_at(draft, *ends)
@@ -64,6 +64,7 @@ def what_is_left(original: Entry, later: Sequence[Entry]) -> Left:
     """What of a deduction can be taken back, after what `later` entries repaid of its debt and took back already."""
     drawn = [(one.lot, one.amount) for one in original.draws]
     owed = -original.amount - sum(amount for _, amount in drawn)
+    name = entry_id(original.credit_type, original.seq)
     for line in later:
         if line.kind == "repay":
             paid = [(one.lot, one.amount) for one in line.draws if one.debt == original.seq]
@@ -71,7 +72,7 @@ def what_is_left(original: Entry, later: Sequence[Entry]) -> Left:
             owed -= sum(amount for _, amount in paid)
     returned: Counter[int] = Counter()
     for line in later:
-        if line.kind == "reverse" and line.link == entry_id(original):
+        if line.kind == "reverse" and line.link == name:
             returned.update({one.lot: one.amount for one in line.draws})
             owed -= line.amount - sum(one.amount for one in line.draws)
     left: list[tuple[int, int]] = []
@@ -80,11 +81,6 @@ def what_is_left(original: Entry, later: Sequence[Entry]) -> Left:
         returned[lot] -= gone
         left.append((lot, amount - gone))
     return Left(owed, left[::-1])
-
-
-def entry_id(line: Entry) -> str:
-    """An entry's name: `ent_` credit type `_` number in its wallet."""
-    return f"ent_{line.credit_type}_{line.seq}"
 
 
 def _give_back(draft: Draft, seq: int, wanted: int, left: Left, stamp: Stamp) -> tuple[Draft, tuple[Draw, ...]]:
@@ -144,19 +140,7 @@ def _sum(before: Draw | None, drawn: Draw) -> Draw:
 
 
 def _lot(book: Book, number: int) -> Lot:
-    found = next((lot for lot in (*book.lots, *book.shut) if lot.number == number), None)
+    found = lots.known_lot(book, number)
     if found is None:
         raise Corrupt(f"lot {number} of {book.account}, which was drawn from, does not exist")
     return found
-
-
-def _not_enough(book: Book, original: Entry, wanted: int, left: int) -> NotEnoughLeft:
-    kind = book.credit_type
-    required, there = to_credits(wanted, kind.scale), to_credits(left, kind.scale)
-    return NotEnoughLeft(
-        f"{entry_id(original)} of {book.account} has {text(there)} {kind.code} left to take back, and {text(required)} "
-        "were asked for. Nothing was changed. What was reversed before counts.",
-        of=entry_id(original),
-        required=required,
-        left=there,
-    )

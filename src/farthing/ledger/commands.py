@@ -11,7 +11,7 @@ from farthing.catalog import Catalog, Gift
 from farthing.core import checks, claims, lots, moves
 from farthing.core.book import DEFAULT_PRIORITY, Book, CreditType, Draft, Lot, Stamp
 from farthing.core.calendar import EPOCH, Span, after, span
-from farthing.core.reversals import entry_id
+from farthing.core.names import entry_id
 from farthing.errors import InvalidExpiry, InvalidField
 from farthing.ledger.beat import Cites, Command
 from farthing.store.sql import Account
@@ -75,7 +75,7 @@ def move(account: str, to: str, kind: CreditType, units: int | None, stamp: Stam
         left = sent.entries[-1]
         kept = {lot.number: lot for lot in sent.changes if isinstance(lot, Lot)}
         arriving = [(kept[drawn.lot], drawn) for drawn in left.draws]
-        keyless = stamp._replace(key=None, content=None, link=f"{account}/{entry_id(left)}")
+        keyless = stamp._replace(key=None, content=None, link=f"{account}/{entry_id(left.credit_type, left.seq)}")
         return moves.move_in(book, arriving, left.recorded_at, keyless)
 
     return Command(account, kind, stamp.key or "", stamp, rule, to=to, landing=landing)

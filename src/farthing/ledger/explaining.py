@@ -16,11 +16,11 @@ from farthing.core.book import Book, CreditType, Debt, Draw, Entry, Hold, Lot, b
 from farthing.core.checks import OUR_KEYS
 from farthing.core.due import settle
 from farthing.core.lots import usable
+from farthing.core.names import entry_id, hold_id, lot_id, number_in
 from farthing.ledger import folding, reading
 from farthing.ledger.explanation import DebtStory, Explanation, HoldStory, Kept, LotStory, Origin, Step
 from farthing.store import orders
 from farthing.store.database import Session
-from farthing.views import lot_id
 
 _RULES = ("lower priority number", "expires sooner", "expires sooner", "unpaid before paid", "older", "lower number")
 _WHY = {
@@ -92,14 +92,13 @@ class _Trail:
 
     def _own(self, line: Entry) -> set[int]:
         """Of a capture, the lots that its hold had kept credits in."""
-        number = (line.link or "").rpartition("_")[2]
-        hold = self.audit.holds.get(int(number)) if line.kind == "capture" and number.isdecimal() else None
+        hold = self.audit.holds.get(number_in(line.link)) if line.kind == "capture" else None
         return {lot for lot, _ in hold.parts} if hold and not hold.ended else set()
 
     def _draw(self, line: Entry, drawn: Draw, own: set[int]) -> None:
         if line.kind == "hold":
             if line.seq in self._open:
-                name, rule = f"hold_{line.credit_type}_{line.seq}", self._rule(line, drawn.lot)
+                name, rule = hold_id(line.credit_type, line.seq), self._rule(line, drawn.lot)
                 self._kept[drawn.lot].append(Kept(name, self._credits(drawn.amount), *rule))
         elif line.kind == "reverse":
             self._taken[drawn.lot].append(self._step(line, -drawn.amount, "given back to where it came from"))
@@ -111,7 +110,7 @@ class _Trail:
         if line.kind in _WHY:
             return _WHY[line.kind], None
         if drawn.debt is not None:
-            return f"owed for ent_{line.credit_type}_{drawn.debt}", None
+            return f"owed for {entry_id(line.credit_type, drawn.debt)}", None
         if drawn.lot in own:
             own.remove(drawn.lot)
             return "held for it", None
@@ -141,17 +140,17 @@ class _Trail:
 
     def _forgive(self, line: Entry) -> None:
         """What a reversal took off a debt."""
-        number = (line.link or "").rpartition("_")[2]
+        number = number_in(line.link)
         forgiven = line.amount - sum(drawn.amount for drawn in line.draws)
-        if line.kind == "reverse" and forgiven and number.isdecimal() and int(number) in self._open:
-            self._paid[int(number)].append(self._step(line, forgiven, "forgiven"))
+        if line.kind == "reverse" and forgiven and number in self._open:
+            self._paid[number].append(self._step(line, forgiven, "forgiven"))
 
     def _step(self, line: Entry, amount: int, why: str, before: str | None = None) -> Step:
         credits = self._credits(amount)
         return Step(self._name(line), line.kind, credits, line.effective_at, line.operation, why, before)
 
     def _name(self, line: Entry) -> str | None:
-        return f"ent_{line.credit_type}_{line.seq}" if line.seq <= self.written else None
+        return entry_id(line.credit_type, line.seq) if line.seq <= self.written else None
 
     def _credits(self, units: int) -> Decimal:
         return to_credits(units, self._kind.scale)
@@ -170,7 +169,7 @@ class _Trail:
         if (line.key or "").startswith(f"{OUR_KEYS}order:"):
             order = orders.read(self._session, line.account, line.link or "")
             of, payment = "order", order and order.paid_by
-        name = f"ent_{line.credit_type}_{line.seq}"
+        name = entry_id(line.credit_type, line.seq)
         return Origin(name, line.kind, line.recorded_at, line.key, of, line.link, payment)
 
     def _debt(self, debt: Debt) -> DebtStory:
@@ -181,5 +180,5 @@ class _Trail:
 
     def _hold(self, hold: Hold) -> HoldStory:
         amount, owed = self._credits(hold.amount), self._credits(hold.owed)
-        name, operation = f"hold_{self._kind.code}_{hold.seq}", self._made[hold.seq].operation
+        name, operation = hold_id(self._kind.code, hold.seq), self._made[hold.seq].operation
         return HoldStory(name, amount, owed, hold.held_at, hold.deadline, operation)

@@ -10,6 +10,7 @@ from itertools import takewhile
 from farthing.core.audit import Audit, Wrong
 from farthing.core.book import Book, CreditType, Entry
 from farthing.core.due import settle
+from farthing.core.names import number_in
 from farthing.errors import Corrupt
 from farthing.store import sql
 from farthing.store.database import Session
@@ -60,10 +61,7 @@ def cited(session: Session, line: Entry) -> list[Entry]:
     """Of a reversal, what it reverses and what was done to that before; of others nothing."""
     if line.kind != "reverse":
         return []
-    number = (line.link or "").rpartition("_")[2]
-    if not (number.isascii() and number.isdigit()):
-        return []
-    wallet, seq = (line.account, line.credit_type), int(number)
+    wallet, seq = (line.account, line.credit_type), number_in(line.link)
     original = [sql.entry(session, row) for row in session.execute(f"{_WALLET} AND seq = ?", (*wallet, seq))]
     with closing(session.stream(_DONE_TO, (*wallet, seq, line.seq))) as rows:
         later = (sql.entry(session, row) for row in rows)

@@ -10,6 +10,7 @@ from farthing.catalog import Catalog
 from farthing.core import burn, checks
 from farthing.core.book import Book, CreditType
 from farthing.core.due import settle
+from farthing.core.names import number_in
 from farthing.errors import AccountFrozen, InsufficientCredits, InvalidField
 from farthing.ledger import folding
 from farthing.ledger.commands import gift_key
@@ -136,10 +137,7 @@ def holds(session: Session, account: str, types: Sequence[CreditType], now: date
 def drawn_lots(session: Session, account: str, lines: Iterable[Line], types: Mapping[str, CreditType]) -> list[LotView]:
     """The lots that these entries took credits from, open or not; each once."""
     numbers = {
-        (line.credit_type, int(drawn.lot.rpartition("_")[2]))
-        for line in lines
-        for drawn in line.draws
-        if line.credit_type in types
+        (line.credit_type, number_in(drawn.lot)) for line in lines for drawn in line.draws if line.credit_type in types
     }
     keys = [(account, *wallet) for wallet in sorted(numbers)]
     rows = session.dialect.select_each(session, lots_table, ("account", "credit_type", "number"), keys)

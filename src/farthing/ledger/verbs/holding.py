@@ -10,6 +10,7 @@ from typing import Any
 from farthing.amounts import Amount, to_units
 from farthing.core import checks, holds
 from farthing.core.book import Book, CreditType, Draft, Entry, Stamp
+from farthing.core.names import hold_id
 from farthing.errors import FarthingError, InvalidExpiry
 from farthing.ledger.beat import Cites, Command
 from farthing.ledger.commands import DEFAULT, Expires, end_of, life, life_said
@@ -172,7 +173,7 @@ class Held:
     @property
     def id(self) -> str:
         """The hold's name: `hold_` credit type `_` the number of the entry that made it."""
-        return hold_id(self.receipt)
+        return hold_id(self.receipt.credit_type, self.receipt.seq)
 
     @property
     def replayed(self) -> bool:
@@ -209,11 +210,6 @@ class Held:
 
     def __repr__(self) -> str:
         return f"<{self.id} {self.receipt.account} {self.receipt.held_change:f}>"
-
-
-def hold_id(receipt: Receipt) -> str:
-    """The name of the hold that a receipt is of."""
-    return f"hold_{receipt.credit_type}_{receipt.seq}"
 
 
 def note_unreleased(error: BaseException | None, second: FarthingError) -> None:
