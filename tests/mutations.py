@@ -297,8 +297,28 @@ MUTANTS = (
         _in("stories", "buying", "keys_of_orders_and_of_entries_are_one_namespace"),
     ),
     Mutant(
+        "another way to pay is another checkout", "selling/checkout.py",
+        "form=paying.form or None,", "form=None,",
+        _in("stories", "paying", "another_way_to_pay_is_another_checkout"),
+    ),
+    Mutant(
+        "who pays is frozen with the order", "selling/checkout.py",
+        "customer=payer and payer.customer", "customer=None",
+        _in("stories", "paying", "who_pays_is_remembered_for_the_next_order_and_frozen_with_it"),
+    ),
+    Mutant(
+        "what a form needs is asked for again", "selling/checkout.py",
+        "(order.reference and not order.paying.form)", "order.reference",
+        _in("stories", "paying", "a_form_has_its_secret_from_the_provider_each_time_and_it_is_written_down_nowhere"),
+    ),
+    Mutant(
+        "no secret stays in an address", "portal/buying.py",
+        "if SECRET_IN_ADDRESS in visit.query:", "if False:",
+        _in("portal", "paying", "the_secret_is_in_the_page_and_in_no_address"),
+    ),
+    Mutant(
         "time never runs backwards", "ledger/beat.py",
-        "now=max(page.now, due.book.recorded_at)", "now=page.now",
+        "Stamp(max(page.now, due.book.recorded_at), *command.stamp[1:])", "Stamp(page.now, *command.stamp[1:])",
         _in("stories", "expiry", "a_clock_stepped_back_reorders_nothing"),
     ),
     Mutant(
@@ -318,7 +338,7 @@ MUTANTS = (
     ),
     Mutant(
         "a new wallet and an act meet", "ledger/beat.py",
-        "        _guard_new(session, made - acted.keys(), [account for account, _ in missing], accounts)\n", "",
+        "            _guard_new(session, made - acted.keys(), [account for account, _ in missing], accounts)\n", "",
         _in("stories", "buying", "a_grant_waits_for_a_checkout_that_has_its_key",
             "a_checkout_waits_for_a_grant_that_has_its_key"),
     ),
@@ -333,17 +353,17 @@ MUTANTS = (
         _in("store", "batches", "a_wallet_made_between_two_looks_is_waited_for"),
     ),
     Mutant(
-        "one at fault is set apart", "ledger/writer.py",
+        "one at fault is set apart", "ledger/shard.py",
         "if len(batch) > 1 and not alike:", "if False:",
         _in("faults", "broken_commits", "one_corrupt_wallet_stops_only_its_own_callers"),
     ),
     Mutant(
-        "a busy wallet keeps its order", "ledger/writer.py",
+        "a busy wallet keeps its order", "ledger/shard.py",
         "extendleft(reversed(waiting))", "extendleft(waiting)",
         _in("faults", "waiting", "a_wallet_that_stays_busy_keeps_the_order_of_its_callers"),
     ),
     Mutant(
-        "close waits for what is queued", "ledger/writer.py",
+        "close waits for what is queued", "ledger/shard.py",
         "        thread.join()\n", "",
         _in("faults", "waiting", "close_comes_back_when_all_that_was_said_before_is_answered"),
     ),
@@ -359,7 +379,7 @@ MUTANTS = (
     ),
     Mutant(
         "text in byte order", "store/dialects/parts.py",
-        'postgresql.TEXT(collation="C")', "postgresql.TEXT()",
+        'sa.Text(collation="C")', "sa.Text()",
         _in("store", "migrations", "all_text_is_compared_as_bytes"),
     ),
     Mutant(
@@ -435,7 +455,7 @@ MUTANTS = (
         _in("stories", "grant_and_deduct", "the_oldest_of_several_debts_is_repaid_first"),
     ),
     Mutant(
-        "the scale is fixed", "store/sql.py",
+        "the scale is fixed", "store/scales.py",
         "if stored != str(kind.scale):", "if False:",
         _in("store", "migrations", "the_scale_of_a_type_is_fixed_by_its_first_entry"),
     ),
@@ -463,5 +483,207 @@ MUTANTS = (
         "a debt within its bounds", "store/migrations/versions/0001_ledger.py",
         '"0 <= remaining AND remaining <= amount"', '"0 <= amount"',
         _in("store", "sums", "the_database_itself_refuses_what_cannot_be"),
+    ),
+    Mutant(
+        "a cycle's entitlement never falls", "core/subscriptions.py",
+        "allotment.amount - max(entitled, used))", "allotment.amount - used)",
+        _in("stories", "plans", "an_upgrade_pays_the_difference_and_up_and_down_refills_nothing"),
+    ),
+    Mutant(
+        "prorated is for the time left", "core/subscriptions.py",
+        'if plan.upgrade != "prorated":', "if True:",
+        _in("stories", "plans", "a_prorated_upgrade_pays_for_the_time_that_is_left"),
+    ),
+    Mutant(
+        "no more rolled over than the cap", "core/subscriptions.py",
+        "max(0, allotment.cap - standing)", "allotment.cap",
+        _in("stories", "plans", "what_was_not_used_rolls_over_up_to_the_cap"),
+    ),
+    Mutant(
+        "one payment, one period", "core/subscriptions.py",
+        "if start - now > early:", "if False:",
+        _in("stories", "plans", "a_payment_told_twice_opens_one_period"),
+    ),
+    Mutant(
+        "unpaid months are not made up for", "core/subscriptions.py",
+        "handled=max(sub.handled, period * sub.cycles)", "handled=sub.handled",
+        _in("stories", "plans", "months_that_nobody_paid_for_are_not_paid_out"),
+    ),
+    Mutant(
+        "the clock opens no paid period", "core/subscriptions.py",
+        'return Step("open", sub.period_end) if sub.driver == "clock" else None', 'return Step("open", sub.period_end)',
+        _in("stories", "plans", "months_that_nobody_paid_for_are_not_paid_out"),
+    ),
+    Mutant(
+        "boundaries by the account's zone", "core/subscriptions.py",
+        "length.seconds * cycle), self.zone)", 'length.seconds * cycle), "UTC")',
+        _in("stories", "plans", "both_edges_of_summer_time"),
+    ),
+    Mutant(
+        "a paid plan waits for its payment", "core/subscriptions.py",
+        '(sub.driver, new.driver) != ("clock", "payment")', "True",
+        _in("stories", "plans", "from_a_free_plan_to_a_paid_one_nothing_is_paid_out_before_the_payment"),
+    ),
+    Mutant(
+        "a new series of the clock begins upwards only", "core/subscriptions.py",
+        "or new.rank == old.rank)", "or False)",
+        _in("stories", "plans", "to_another_plan_and_back_refills_nothing"),
+    ),
+    Mutant(
+        "ending and starting again refills nothing", "plans/paying.py",
+        "allotment.amount - self._used_before(sub, number, code)", "allotment.amount",
+        _in("stories", "plans", "ending_and_starting_again_refills_nothing_that_was_used"),
+    ),
+    Mutant(
+        "nor does ending, starting smaller and changing upwards", "core/subscriptions.py",
+        "allotment.amount - max(entitled, used))", "allotment.amount - entitled)",
+        _in("stories", "plans", "nor_does_ending_starting_smaller_and_changing_upwards"),
+    ),
+    Mutant(
+        "the job locks what it carries on", "store/subscriptions.py",
+        'tail = f"LIMIT 1 {session.dialect.exclusive}"', 'tail = "LIMIT 1"',
+        _in("store", "locks", "the_job_and_verbs_lock_the_subscription_that_they_carry_on"),
+    ),
+    Mutant(
+        "subscriptions are leased", "store/subscriptions.py",
+        "due_at <= ? AND (leased_until IS NULL OR leased_until <= ?)",
+        "due_at <= ? AND (leased_until IS NULL OR ? > '')",
+        _in("stories", "plans", "a_plan_that_is_gone_from_the_catalog_holds_up_nobody_else"),
+    ),
+    Mutant(
+        "a code is used no more often than it may", "core/promos.py",
+        "used >= use.uses", "used > use.uses",
+        _in("stories", "promo_codes", "of_many_at_once_as_many_get_it_as_may"),
+    ),
+    Mutant(
+        "a code is locked while it is counted", "store/promos.py",
+        'session.execute("UPDATE farthing_promo_codes SET used = used WHERE code = ?", (code,))', "pass",
+        _in("store", "locks", "a_promo_code_is_locked_before_its_uses_are_counted"),
+    ),
+    Mutant(
+        "a promo code takes off what the plan leaves", "core/pricing.py",
+        "taken_off(terms.promo, EXACT.subtract(listed, by_plan), currency)", "taken_off(terms.promo, listed, currency)",
+        _in("stories", "promo_codes", "a_code_comes_off_after_the_plan_and_the_order_remembers_it"),
+    ),
+    Mutant(
+        "never more off than all of it", "core/promos.py",
+        "return min(price, to_major(promo.amounts.get(currency, 0), currency))",
+        "return to_major(promo.amounts.get(currency, 0), currency)",
+        _in("stories", "promo_codes", "an_amount_comes_off_in_its_currency_and_never_more_than_all"),
+    ),
+    Mutant(
+        "what rounds to nothing is not sold", "core/pricing.py",
+        "if not subtotal or (exact and not total):", "if False:",
+        _in("core", "pricing", "one_credit_at_a_hundredth_of_a_cent_is_refused_and_a_hundred_cost_a_cent"),
+    ),
+    Mutant(
+        "gaps between slabs are mistakes", "core/slabs.py",
+        "elif following.start > slab.end + rule.step:", "elif False:",
+        _in("core", "pricing", "gaps_and_overlaps_are_named"),
+    ),
+    Mutant(
+        "the server decides who may buy a package", "core/pricing.py",
+        "if package.plans and plan not in package.plans:", "if False:",
+        _in("core", "pricing", "what_is_not_for_sale_to_this_buyer_is_refused"),
+    ),
+    Mutant(
+        "one trial", "plans/verbs.py",
+        "fresh = trial and not any(sub.trial_end for sub in before)", "fresh = trial",
+        _in("stories", "plans", "a_trial_is_had_once"),
+    ),
+    Mutant(
+        "missed cycles roll over too", "plans/paying.py",
+        "for drawn in expired) + missed", "for drawn in expired)",
+        _in("stories", "plans", "months_nobody_ran_the_job_are_caught_up"),
+    ),
+    Mutant(
+        "frozen accounts wait", "plans/paying.py",
+        'return step.kind != "pay" or sub.skips_frozen or not self._frozen(sub)', "return True",
+        _in("stories", "plans", "a_payment_for_a_frozen_account_pays_out_when_it_is_thawed"),
+    ),
+    Mutant(
+        "what was rolled over does not roll again", "plans/paying.py",
+        "line.opened.expires_at == start and not is_rolled(line)", "line.opened.expires_at == start",
+        _in("stories", "plans", "what_rolled_over_does_not_roll_over_again"),
+    ),
+    Mutant(
+        "a charge is rounded up", "core/rates.py",
+        "whole = ceil(units)", "whole = floor(units)",
+        _in("core", "rates", "the_sum_is_rounded_once_as_the_card_says"),
+    ),
+    Mutant(
+        "at least the minimum", "core/rates.py",
+        "units = max(_rounded(card, kind, total), card.minimum)", "units = _rounded(card, kind, total)",
+        _in("core", "rates", "the_charge_is_the_estimate_and_the_lines_add_up_to_it"),
+    ),
+    Mutant(
+        "a charge's key stands for what was used and not for what it costs", "ledger/verbs/charging.py",
+        '"charge", priced.kind.code, 0,', '"charge", priced.kind.code, priced.amount(),',
+        _in("stories", "charging", "a_retry_under_other_prices_is_a_replay_all_the_same"),
+    ),
+    Mutant(
+        "a charge's key stands for the model too", "core/rates.py",
+        '"dimensions": self.dimensions}', '"dimensions": {}}',
+        _in("stories", "charging", "a_key_stands_for_operation_measures_and_dimensions_as_given"),
+    ),
+    Mutant(
+        "money is gone once", "core/orders.py",
+        "minor = min(order.paid_minor, refunded + lost)", "minor = refunded + lost",
+        _in("stories", "money_back", "a_dispute_lost_after_a_refund_does_not_take_twice"),
+    ),
+    Mutant(
+        "a sum and its parts count once", "core/orders.py",
+        "max(each, summed - failed)", "each + summed - failed",
+        _in("stories", "money_back", "a_sum_and_the_refunds_that_it_is_made_of_count_once"),
+    ),
+    Mutant(
+        "what failed stays failed", "core/payments.py",
+        '"succeeded": 1, "failed": 2}', '"failed": 1, "succeeded": 2}',
+        _in("stories", "money_back", "a_refund_that_failed_gives_back_to_the_same_lots"),
+    ),
+    Mutant(
+        "what was won stays won", "core/payments.py",
+        '"lost": 2, "won": 3}', '"won": 2, "lost": 3}',
+        _in("stories", "money_back", "a_dispute_that_is_lost_takes_what_was_set_aside_and_the_rest_by_policy"),
+    ),
+    Mutant(
+        "claimed before it is let go", "selling/clawbacks.py",
+        "commands.append(self._release())", "commands.insert(0, self._release())",
+        _in("stories", "money_back", "what_expires_while_a_bank_decides_is_taken_and_not_owed"),
+    ),
+    Mutant(
+        "nothing is let go twice", "selling/clawbacks.py",
+        "!= before.disputed and self._is_kept():", "!= before.disputed and before.hold:",
+        _in("stories", "money_back", "an_operator_who_lets_go_of_what_is_disputed_stops_nothing"),
+    ),
+    Mutant(
+        "one policy for an order", "selling/clawbacks.py",
+        "next((row.policy for row in rows.values()), tx.catalog.money_back)", "tx.catalog.money_back",
+        _in("stories", "money_back", "an_order_keeps_the_policy_of_its_first_refund"),
+    ),
+    Mutant(
+        "an early event waits", "selling/inbox.py",
+        "store.wait_for(tx.session, sender.name, event, said.references)", "pass",
+        _in("stories", "money_back", "a_refund_told_before_its_payment_waits_for_it"),
+    ),
+    Mutant(
+        "only what the provider answers is believed", "selling/inbox.py",
+        "facts=found.facts,", "facts=said.facts,",
+        _in("stories", "money_back", "an_event_that_says_too_little_is_looked_up_and_only_the_answer_believed"),
+    ),
+    Mutant(
+        "money back pauses a top-up", "selling/hearing.py",
+        "slots.pause_for_money_back(session, order, now)", "pass",
+        _in("stories", "topups", "who_gets_money_back_is_not_charged_again_for_the_credits_that_went_with_it"),
+    ),
+    Mutant(
+        "other business is none of ours", "providers/stripe_facts.py",
+        'if about["object"] in _MARKED and', "if False and",
+        _in("providers", "stripe", "other_business_of_the_same_account_is_none_of_ours_and_asked_about_never"),
+    ),
+    Mutant(
+        "facts about an order take turns", "store/orders.py",
+        "return read(session, *found.pop(), locked=True)", "return read(session, *found.pop(), locked=False)",
+        _in("stories", "money_back", "refunds_that_come_at_once_take_each_its_share"),
     ),
 )  # fmt: skip

@@ -16,7 +16,9 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 import farthing
 from tests import browser as chromium
+from tests.herald import Herald, Purchase
 from tests.kit import Clock
+from tests.portal.foreign import stand_in, unpaid
 from tests.portal.site import STORE, Site, site
 
 SHOP = (
@@ -37,6 +39,7 @@ DAYS = 24
 def demo(at: Site, clock: Clock) -> None:
     """Ada was given credits, bought some, and used them for a few weeks."""
     credits = at.credits
+    credits.providers["herald"] = Herald()
     credits.open_account("ada", locale="en", time_zone="Europe/Berlin")
     credits.grant("ada", "images", 100, key="first", source="purchase", expires="1y", cost=farthing.Money(990, "USD"))
     credits.grant("ada", "chat", 50, key="welcome", source="promo", expires="1mo")
@@ -58,6 +61,27 @@ def buy(page: Page, at: Site, button: str) -> None:
     page.wait_for_url(f"{at.url}/orders/*")
 
 
+def fill_in(page: Page, at: Site, *, loaded: bool = True) -> None:
+    """The provider's form in our page, by a stand-in for the provider."""
+    if loaded:
+        stand_in(page, unpaid)
+    else:
+        page.route("https://js.stripe.com/**", lambda route: route.fulfill(body="", content_type="text/javascript"))
+    order = at.credits.checkout("ada", package="studio", key=f"form:{loaded}", provider="herald", form=True).order
+    page.goto(f"{at.url}/pay/{order.id}")
+    page.get_by_text("The form is coming" if loaded else "could not be loaded").wait_for(
+        state="hidden" if loaded else "visible"
+    )
+
+
+def came_back(page: Page, at: Site, *, disputed: bool) -> None:
+    """An order whose money went back in part, or may go back."""
+    bought = Purchase(at.credits, key=f"back:{disputed}", package="studio")
+    bought.paid()
+    bought.tell(bought.dispute("opened") if disputed else bought.refund(1300))
+    page.goto(f"{at.url}/orders/{bought.order.id}")
+
+
 def pages(at: Site) -> dict[str, Callable[[Page], object]]:
     """What to look at, by name."""
     return {
@@ -69,6 +93,10 @@ def pages(at: Site) -> dict[str, Callable[[Page], object]]:
         "result_declined": lambda page: buy(page, at, "Decline"),
         "result_cancelled": lambda page: buy(page, at, "Cancel"),
         "result_waiting": lambda page: buy(page, at, "Pay later"),
+        "result_refunded": lambda page: came_back(page, at, disputed=False),
+        "result_disputed": lambda page: came_back(page, at, disputed=True),
+        "form": lambda page: fill_in(page, at),
+        "form_unloaded": lambda page: fill_in(page, at, loaded=False),
         "orders": lambda page: page.goto(f"{at.url}/orders"),
         "not_found": lambda page: page.goto(f"{at.url}/nowhere"),
         "empty": lambda page: (sign_in(page, at, "bob"), page.goto(f"{at.url}/")),

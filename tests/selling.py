@@ -17,13 +17,13 @@ from starlette.routing import Mount
 from starlette.types import Receive, Scope, Send
 
 import farthing
-from farthing.ledger.verifying import verify
-from farthing.providers import Bill, Provider
-from farthing.providers.sandbox import Kind, Sandbox
+from farthing.providers import Provider
+from farthing.providers.sandbox import AnyKind, Sandbox
 from farthing.providers.sandbox_page import sandbox_app
 from farthing.selling.inbox import Received
 from farthing.selling.orders import OrderView
 from farthing.server import assemble
+from farthing.testing import bill_of, prove
 from tests.kit import Clock, shop
 
 SECRET = "a sandbox secret of the tests"
@@ -63,19 +63,14 @@ def sandbox(url: str = "http://sandbox.test", *secrets: str) -> Sandbox:
 def selling(
     url: str, clock: Clock, text: str = STORE, providers: Iterable[Provider] | None = None
 ) -> Generator[farthing.Credits]:
-    """Credits that sell through a sandbox; when the story ends, `verify` has to prove every balance it left."""
+    """Credits that sell through a sandbox; when the story ends, `prove` has to prove every balance it left."""
     paid_by = [sandbox()] if providers is None else providers
     with farthing.open(url, catalog=shop(text), clock=clock, providers=paid_by) as credits:
         yield credits
-        report = verify(credits.database)
-    assert report.faults == []
+        prove(credits)
 
 
-def bill_of(order: OrderView) -> Bill:
-    return Bill(order.id, order.description, order.currency, order.total_minor, order.return_url, order.expires_at)
-
-
-def tell(credits: farthing.Credits, order: OrderView, kind: Kind, *, id: str, **misbehaviour: Any) -> Received:
+def tell(credits: farthing.Credits, order: OrderView, kind: AnyKind, *, id: str, **misbehaviour: Any) -> Received:
     """The sandbox says by webhook what became of an order's payment; it says so now."""
     teller, now = credits.providers["sandbox"], credits.clock()
     assert isinstance(teller, Sandbox)
@@ -88,22 +83,40 @@ def available(credits: farthing.Credits, account: str = "ada", credit_type: str 
 
 
 class Town:
-    """A server with API and pay page, and a customer who goes there."""
+    """A server with API and pay page, and a customer who goes there; `arrived` are the signatures of its webhooks."""
 
     def __init__(self, credits: farthing.Credits, url: str) -> None:
         self.credits = credits
         self.url = url
         self.webhook_up = True
+        self.arrived: list[str] = []
+        self.under_way = 0  # webhooks that are not handled yet, though they may be answered
+        self.changed = threading.Condition()
 
     def visit(self, page: str) -> httpx2.Response:
         return httpx2.get(page, trust_env=False)
 
     def press(self, page: httpx2.Response, button: str) -> httpx2.Response:
-        """What the server answers when the customer presses the button called so; redirects are not followed."""
+        """What the server answers when the customer presses the button called so; redirects are not followed.
+
+        By then the webhooks that came of it are handled."""
         buttons = dict(re.findall(r'value="(\w+)"[^>]*>([^<]+)</button>', page.text))
         hidden = re.findall(r'name="visit" value="(\w+)"', page.text)
         [action] = [value for value, label in buttons.items() if label == button]
-        return httpx2.post(str(page.url), data={"action": action, "visit": hidden[0]}, trust_env=False)
+        answer = httpx2.post(str(page.url), data={"action": action, "visit": hidden[0]}, trust_env=False)
+        self.rest()
+        return answer
+
+    def rest(self) -> None:
+        """Waits until every webhook that came is handled: the server does that after it has answered."""
+        with self.changed:
+            assert self.changed.wait_for(lambda: not self.under_way, timeout=30)
+
+    def count(self, more: int) -> None:
+        """A webhook that comes, or is handled."""
+        with self.changed:
+            self.under_way += more
+            self.changed.notify_all()
 
 
 @contextmanager
@@ -115,8 +128,15 @@ def town(url: str, clock: Clock, text: str = STORE) -> Generator[Town]:
     webhook = "/v1/webhooks/sandbox"
 
     async def serve(scope: Scope, receive: Receive, send: Send) -> None:
-        closed = scope["type"] == "http" and scope["path"] == webhook and not here.webhook_up
-        await (PlainTextResponse("closed", 503) if closed else app)(scope, receive, send)
+        told = scope["type"] == "http" and scope["path"] == webhook
+        if told:
+            here.arrived += [value.decode() for name, value in scope["headers"] if name == b"sandbox-signature"]
+        closed = told and not here.webhook_up
+        here.count(+told)
+        try:
+            await (PlainTextResponse("closed", 503) if closed else app)(scope, receive, send)
+        finally:
+            here.count(-told)
 
     with selling(url, clock, text, [paid_by]) as credits:
         pay_page = sandbox_app(paid_by, webhook_url=address + webhook, clock=clock)
@@ -132,6 +152,6 @@ def town(url: str, clock: Clock, text: str = STORE) -> Generator[Town]:
             listening.close()
 
 
-def token_of(url: str) -> str:
+def token_of(url: str | None) -> str:
     """The part of a pay page's address that says what is paid."""
-    return urlsplit(url).path.rpartition("/")[2]
+    return urlsplit(url or "").path.rpartition("/")[2]

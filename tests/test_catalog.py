@@ -4,9 +4,12 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from farthing import catalog
 from farthing.catalog import describe, parse
+from farthing.catalog.nearest import LONGEST, did_you_mean, listed, nearest
 from farthing.core.pricing import Package, PriceRule, Slab
 from farthing.core.words import Words
 from farthing.errors import CatalogInvalid, PackageUnavailable
@@ -185,20 +188,21 @@ unit = 1
         "time_zone: 'Mars' is not an IANA time zone such as Europe/Berlin",
         "currency: 'DOLLAR' is not an ISO 4217 currency code such as USD or EUR",
         "switches.selling: write true or false, without quotes",
-        "credit_types.Chat: write a code: small letters, digits and _, a letter first, at most 32 in all",
+        "credit_types.Chat: write a code: small letters, digits and _, a letter first, at most 32 in all, such as chat",
         "packages.starter.credits: it must be more than 0",
         "packages.starter.price.XXX: 'XXX' is not an ISO 4217 currency code such as USD or EUR",
         "packages.starter.popular: write true or false, without quotes",
-        "packages.starter.plan: there is no such setting",
+        "packages.starter.plan: there is no such setting; did you mean plans?",
         "packages.big.price: there must be at least one",
         "packages.big.expires: 'soon' is not a duration; write a whole number and a unit: "
         '"45s", "15m", "12h", "30d", "2w", "1mo" or "1y"',
         "packages.free.price.USD: it must be more than 0",
         'prices.images.mode: write "volume" or "graduated", not \'tiered\'',
         "prices.images.slabs.USD.1.unit: the value 'free' is not a number",
-        "colour: there is no such setting",
+        "colour: there is no such setting; there is time_zone, locale, currency, switches, credit_types, gifts, "
+        "packages, prices, plans, operations, promo_codes, money_back, providers",
         "gifts.videos: there is no credit type 'videos'; there is images, Chat",
-        "packages.starter.credit_type: there is no credit type 'imagse'; there is images, Chat",
+        "packages.starter.credit_type: there is no credit type 'imagse'; there is images, Chat; did you mean images?",
         "packages.starter.price.USD: the value 9.901 has more decimals than the 2 that USD has",
         "packages.starter.price.JPY: the value 9.90 has more decimals than the 0 that JPY has",
         "packages.big.credits: the value 1.5 has more decimals than the 0 this credit type counts",
@@ -210,7 +214,8 @@ unit = 1
 def test_a_mistake_of_form_hides_none_of_meaning():
     text = SELLING.replace("popular = true", "colour = 1").replace('"9.90"', '"9.905"').replace("= 100\n", "= 1.5\n", 1)
     assert problems(text) == [
-        "packages.starter.colour: there is no such setting",
+        "packages.starter.colour: there is no such setting; there is credit_type, credits, bonus, price, name, "
+        "description, popular, disabled, expires, sort, plans",
         "packages.starter.price.USD: the value 9.905 has more decimals than the 2 that USD has",
         "packages.starter.credits: the value 1.5 has more decimals than the 0 this credit type counts",
     ]
@@ -220,7 +225,7 @@ def test_a_mistake_of_form_hides_none_of_meaning():
 def test_what_is_left_out_of_a_broken_file_makes_no_mistakes_of_its_own():
     assert problems(SELLING.replace('name = "Images"', 'nmae = "Images"')) == [
         "credit_types.images.name: it is missing",
-        "credit_types.images.nmae: there is no such setting",
+        "credit_types.images.nmae: there is no such setting; did you mean name?",
     ]
     assert problems(SELLING.replace('credit_type = "chat"', "")) == ["packages.pro_pack.credit_type: it is missing"]
     assert problems(SELLING.replace("scale = 2", "scale = 12")) == ["credit_types.chat.scale: it must be 9 or less"]
@@ -287,3 +292,52 @@ def test_a_hold_cannot_last_longer_by_default_than_it_may():
         parse('[credit_types.images]\nname = "Images"\nmax_hold = "10m"\n')
     assert wrong.value.problems == ["credit_types.images.hold: 15m is longer than max_hold, 10m"]
     assert parse('[credit_types.images]\nname = "Images"\nhold = "10m"\nmax_hold = "10m"\n').credit_types["images"]
+
+
+@pytest.mark.row("C1")
+@pytest.mark.parametrize(
+    ("was", "now", "path", "meant"),
+    [
+        ("[packages.starter]", "[pakages.starter]", "pakages", "packages"),
+        ("bonus = 10", "bonsu = 10", "packages.starter.bonsu", "bonus"),
+        ("to = 100", "form = 100", "prices.images.slabs.USD.2.form", "from"),
+        ('"graduated"', '"graduate"', "prices.images.mode", "graduated"),
+        ('= "chat"', '= "Chat"', "packages.pro_pack.credit_type", "chat"),
+        ("USD = 39.90", "usd = 39.90", "packages.pro_pack.price.usd", "USD"),
+        ("[credit_types.images]", 'time_zone = "Europe/Berln"\n[credit_types.images]', "time_zone", "Europe/Berlin"),
+        ("[credit_types.chat]", 'expire = "3d"\n[credit_types.chat]', "credit_types.images.expire", "expires"),
+        ("[packages.starter]", '[plans.teams]\nevery = "1mo"\n[packages.starter]', "packages.pro_pack.plans", "teams"),
+        ("[packages.starter]", '[plans.x.trial]\nlenght = "3d"\n[packages.starter]', "plans.x.trial.lenght", "length"),
+        (
+            "[packages.starter]", "[plans.x.credits.images]\namuont = 3\n[packages.starter]",
+            "plans.x.credits.images.amuont", "amount",
+        ),
+    ],
+)  # fmt: skip
+def test_each_mistake_names_the_nearest_right_word(was: str, now: str, path: str, meant: str):
+    assert was in SELLING
+    said = [one for one in problems(SELLING.replace(was, now, 1)) if one.startswith(f"{path}: ")]
+    assert any(one.endswith(f"; did you mean {meant}?") for one in said), said
+
+
+@pytest.mark.row("C1")
+def test_what_is_no_code_is_said_as_one():
+    [said] = problems(SELLING.replace("[packages.starter]", '[packages."Star Pack"]'))
+    assert said.startswith("packages.Star Pack: write a code") and said.endswith("such as star_pack")
+    [said] = problems(SELLING.replace("[packages.starter]", '[packages."7"]'))
+    assert said.endswith("at most 32 in all")
+
+
+@given(word=st.text(max_size=120), known=st.lists(st.text(max_size=40), max_size=30))
+def test_the_nearest_words_are_among_those_there_are(word: str, known: list[str]):
+    found = nearest(word, known)
+    assert set(found) <= set(known)
+    assert not (0 < len(word) <= LONGEST and word in known) or word in found
+
+
+def test_nobody_is_asked_whether_they_meant_one_of_many():
+    assert did_you_mean("ab", ["aa", "ac", "ad"]) == ""  # only half of it agrees
+    assert did_you_mean("abc", ["abd", "abe"]) == "; did you mean abd or abe?"
+    assert did_you_mean("abc", ["abd", "abe", "abf", "abg"]) == ""
+    assert did_you_mean(7, ["7"]) == ""
+    assert listed(map(str, range(100))).endswith("18, 19, 80 more")

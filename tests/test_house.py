@@ -4,6 +4,7 @@ import ast
 import inspect
 import re
 import statistics
+import subprocess
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -39,6 +40,7 @@ GLOBAL_TABLES = {
     "farthing_meta",
     "farthing_promo_codes",
     "farthing_provider_events",
+    "farthing_event_references",
     "farthing_provider_references",
 }
 
@@ -121,13 +123,20 @@ def imports(tree: ast.Module, path: str) -> Iterator[str]:
                 yield origin
 
 
+def module_length(path: str, tree: ast.Module) -> int:
+    """Lines, without the docstring at the top: the whole tree of errors stands in one."""
+    first = tree.body[0] if ast.get_docstring(tree) else None
+    described = (first.end_lineno or 0) - first.lineno + 1 if first else 0
+    return len((SOURCE / path).read_text(encoding="utf-8").splitlines()) - described
+
+
 def test_functions_fit_a_screen_and_modules_a_sitting(record_property: Callable[[str, object], None]):
     by_function = {
         f"{path}:{node.lineno} {node.name}": length(node)
         for path, tree in modules().items()
         for node in functions(tree)
     }
-    by_module = {path: len((SOURCE / path).read_text(encoding="utf-8").splitlines()) for path in modules()}
+    by_module = {path: module_length(path, tree) for path, tree in modules().items()}
     for name, sizes in (("functions", by_function), ("modules", by_module)):
         record_property("figure", f"{name}: {spread(list(sizes.values()))}")
     assert {name: size for name, size in by_function.items() if size > LONGEST_FUNCTION} == {}
@@ -197,6 +206,47 @@ def test_public_names_are_documented():
     public = {name: getattr(package, name) for name in package.__all__}
     assert sorted(package.__all__) == sorted(set(package.__all__))
     assert [name for name, value in public.items() if not documented(value)] == []
+
+
+def test_importing_farthing_pulls_nothing_and_opening_it_sqlalchemy_and_nothing_heavier():
+    assert third_party(loaded("import farthing")) == {"farthing"}
+    assert loaded("import farthing") & {"asyncio", "logging", "sqlite3", "threading", "tomllib", "zoneinfo"} == set()
+    opening, everything = loaded("from farthing import open, Credits"), loaded("from farthing import *")
+    for named in (opening, everything):
+        assert third_party(named - loaded("import sqlalchemy")) == {"farthing", "uuid_utils"}
+    later = {"farthing.awaiting", "farthing.ledger.explaining", "farthing.ledger.verifying", "tomllib"}
+    assert opening & later == set()
+
+
+def loaded(statement: str) -> set[str]:
+    """The modules that a statement loads in a Python that has just started."""
+    program = f"import sys; before = set(sys.modules); {statement}; print(*set(sys.modules) - before)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True, text=True)
+    return set(done.stdout.split())
+
+
+def third_party(names: set[str]) -> set[str]:
+    return {name.split(".")[0] for name in names} - sys.stdlib_module_names
+
+
+def test_what_is_public_is_what_type_checkers_see_and_what_can_be_named():
+    package = import_module("farthing")
+    [checked] = [node for node in modules()["__init__.py"].body if isinstance(node, ast.If)]
+    seen = {
+        f"{node.module}.{alias.name}": alias.asname or alias.name
+        for node in checked.body
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    }
+    for origin, name in seen.items():
+        room, _, inside = origin.rpartition(".")
+        assert getattr(package, name) is getattr(import_module(room), inside)
+    assert set(package.__all__) - set(seen.values()) == {
+        "FarthingError", "InsufficientCredits", "Money", "Refused", "TransactionLost",
+    }  # fmt: skip
+    assert set(package.__all__) <= set(dir(package))
+    with pytest.raises(AttributeError):
+        _ = package.nothing_of_the_kind
 
 
 def documented(value: object) -> bool:

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from farthing import settings
-from farthing.errors import SettingsInvalid
+from farthing import opening, settings
+from farthing.errors import ModeMismatch, SettingsInvalid
 
 ONE, TWO = "first-secret-" + "a" * 32, "second-secret-" + "b" * 32
 
@@ -18,6 +18,7 @@ def bare(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     for name in ("DATABASE_URL", *(settings.variable(field) for field in settings.Settings.model_fields)):
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(f"{name}_FILE", raising=False)
+        monkeypatch.delenv(name.removeprefix("FARTHING_"), raising=False)
 
 
 def secrets(found: settings.Settings) -> list[str]:
@@ -129,3 +130,73 @@ def test_the_public_address_loses_its_last_slash(monkeypatch: pytest.MonkeyPatch
 @pytest.mark.parametrize("url", ["sqlite://", "sqlite:///:memory:", "sqlite:///file:a.db?mode=ro&uri=true"])
 def test_a_database_without_a_plain_file_names_none(url: str):
     assert settings.load(database_url=url).database_file is None
+
+
+@pytest.mark.row("P2")
+def test_stripe_goes_by_its_own_names_where_ours_are_not_set(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    (tmp_path / "mounted").write_text("whsec_new\nwhsec_old\n")
+    for name, said in {
+        "SECRET_KEY": "sk_test_theirs",
+        "WEBHOOK_SECRET": "theirs",
+        "PUBLISHABLE_KEY": "pk_test_1",
+    }.items():
+        monkeypatch.setenv(f"STRIPE_{name}", said)
+    monkeypatch.setenv("FARTHING_STRIPE_WEBHOOK_SECRET_FILE", "mounted")
+    found = settings.load()
+    assert found.stripe_secret_key and found.stripe_secret_key.get_secret_value() == "sk_test_theirs"
+    assert [one.get_secret_value() for one in found.stripe_webhook_secret] == ["whsec_new", "whsec_old"]
+    assert found.stripe_publishable_key == "pk_test_1"
+    assert not {"sk_test_theirs", "whsec_new", "whsec_old", "theirs"} & set(repr(found).replace("'", " ").split())
+
+
+@pytest.mark.row("P2")
+@pytest.mark.parametrize(
+    ("said", "missing"),
+    [
+        ({"STRIPE_SECRET_KEY": "sk_test_1"}, "Set also: FARTHING_STRIPE_WEBHOOK_SECRET"),
+        ({"STRIPE_WEBHOOK_SECRET": "whsec_1"}, "Set also: FARTHING_STRIPE_SECRET_KEY"),
+        ({"STRIPE_SECRET_KEY": "theirs", "STRIPE_WEBHOOK_SECRET": "whsec_1"}, "begins with"),
+        (
+            {"STRIPE_SECRET_KEY": "sk_test_1", "STRIPE_WEBHOOK_SECRET": "w", "STRIPE_PUBLISHABLE_KEY": "pk_live_1"},
+            '"pk_test_"',
+        ),
+    ],
+)
+def test_stripe_in_part_or_wrong_does_not_start(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, said: dict[str, str], missing: str
+):
+    for name, value in said.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(SettingsInvalid, match=missing):
+        opening.from_settings(settings.load(database_url="sqlite://"))
+
+
+@pytest.mark.row("P2")
+def test_a_live_key_beside_a_test_database_does_not_start(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    (tmp_path / "farthing.toml").write_text('[credit_types.images]\nname = "Images"\n')
+    monkeypatch.setenv("STRIPE_SECRET_KEY", "rk_live_1")
+    monkeypatch.setenv("STRIPE_WEBHOOK_SECRET", "whsec_1")
+    with pytest.raises(ModeMismatch):
+        opening.from_settings(settings.load(database_url="sqlite://"))
+
+
+@pytest.mark.row("P4")
+def test_lemon_squeezy_goes_by_its_own_names_where_ours_are_not_set(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    (tmp_path / "mounted").write_text(f"{ONE}\n{TWO}\n")
+    for name, said in {"API_KEY": "key", "STORE_ID": "7", "VARIANT_ID": "42", "WEBHOOK_SECRET": "theirs"}.items():
+        monkeypatch.setenv(f"LEMONSQUEEZY_{name}", said)
+    monkeypatch.setenv("FARTHING_LEMONSQUEEZY_STORE_ID", "8")
+    monkeypatch.setenv("FARTHING_LEMONSQUEEZY_WEBHOOK_SECRET_FILE", "mounted")
+    found = settings.load()
+    assert (found.lemonsqueezy_store_id, found.lemonsqueezy_variant_id, found.lemonsqueezy_currency) == (
+        "8",
+        "42",
+        "USD",
+    )
+    assert found.lemonsqueezy_api_key and found.lemonsqueezy_api_key.get_secret_value() == "key"
+    assert [one.get_secret_value() for one in found.lemonsqueezy_webhook_secret] == [ONE, TWO]
+    assert not {"key", ONE, TWO, "theirs"} & set(repr(found).replace("'", " ").split())
+    monkeypatch.delenv("FARTHING_LEMONSQUEEZY_STORE_ID")
+    monkeypatch.setenv("LEMONSQUEEZY_STORE_ID", "my store")
+    with pytest.raises(SettingsInvalid, match=r"\n  LEMONSQUEEZY_STORE_ID: "):
+        settings.load()

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Generator, Iterable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Generator, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from functools import partial, wraps
+from inspect import signature
 from typing import Any, Concatenate, ParamSpec, TypeVar, cast
 from weakref import WeakKeyDictionary
 
 from farthing.amounts import Amount
+from farthing.catalog import Catalog
 from farthing.core.names import hold_id
 from farthing.credits import Credits
 from farthing.errors import FarthingError, UnknownConnection
@@ -18,7 +20,8 @@ from farthing.ledger.beat import Command, Outcome
 from farthing.ledger.commands import Expires
 from farthing.ledger.mailbox import Mailbox
 from farthing.ledger.transaction import Tx
-from farthing.ledger.verbs import Held, Verbs, receipt
+from farthing.ledger.verbs import Held, HeldFor, Verbs, receipt
+from farthing.ledger.verbs.charging import Measures
 from farthing.ledger.verbs.holding import note_unreleased
 from farthing.views import Receipt
 
@@ -30,14 +33,20 @@ class _Awaiting(Verbs):
     """The verbs, whose answer is still on its way: what `Verbs` calls a receipt is a coroutine here."""
 
     def __init__(self, credits: Credits) -> None:
-        self.catalog = credits.catalog
         self._credits = credits
         self._mailboxes = WeakKeyDictionary[asyncio.AbstractEventLoop, Mailbox]()
+
+    @property
+    def catalog(self) -> Catalog:  # pyright: ignore[reportIncompatibleVariableOverride]  # may be another one tomorrow
+        return self._credits.catalog
 
     def _receipt(self, command: Command) -> Any:
         return self._arrived(command)
 
     def _held(self, command: Command) -> Any:
+        return self._arrived(command)
+
+    def _held_for(self, command: Command, dimensions: dict[str, str]) -> Any:
         return self._arrived(command)
 
     async def _arrived(self, command: Command) -> Receipt:
@@ -103,6 +112,31 @@ class AsyncHeld:
                 note_unreleased(error, second)
 
 
+class AsyncHeldFor(AsyncHeld):
+    """Credits set aside for an operation, as `HeldFor`."""
+
+    def __init__(
+        self, verbs: AsyncCredits | AsyncTx, arriving: Awaitable[Receipt], dimensions: Mapping[str, str]
+    ) -> None:
+        super().__init__(verbs, arriving)
+        self._dimensions: dict[str, Any] = dict(dimensions)
+
+    def __await__(self) -> Generator[Any, Any, AsyncHeldFor]:
+        yield from self._arrived().__await__()
+        return self
+
+    async def __aenter__(self) -> AsyncHeldFor:
+        return await self
+
+    async def capture_for(self, measures: Measures | None = None) -> Receipt:
+        """As `Credits.capture_for`, by the operation and dimensions that the hold was made for."""
+        entry = self.receipt
+        self.ended = await self._verbs.capture_for(
+            entry.account, self.id, entry.operation or "", measures, **self._dimensions
+        )
+        return self.ended
+
+
 def _awaited(
     verb: Callable[Concatenate[Any, P], T],
 ) -> Callable[Concatenate[AsyncCredits, P], Coroutine[Any, Any, T]]:
@@ -115,6 +149,16 @@ def _awaited(
 def _held(verb: Callable[Concatenate[Any, P], Any]) -> Callable[Concatenate[AsyncCredits, P], AsyncHeld]:
     def call(self: AsyncCredits, *args: P.args, **kwargs: P.kwargs) -> AsyncHeld:
         return AsyncHeld(self, verb(self.awaiting, *args, **kwargs))
+
+    return wraps(verb)(call)
+
+
+def _held_for(verb: Callable[Concatenate[Any, P], Any]) -> Callable[Concatenate[AsyncCredits, P], AsyncHeldFor]:
+    asked = signature(verb)
+
+    def call(self: AsyncCredits, *args: P.args, **kwargs: P.kwargs) -> AsyncHeldFor:
+        said = asked.bind(self, *args, **kwargs).arguments
+        return AsyncHeldFor(self, verb(self.awaiting, *args, **kwargs), said.get("dimensions", {}))
 
     return wraps(verb)(call)
 
@@ -144,6 +188,19 @@ def _held_on_tx(verb: Callable[Concatenate[Any, P], Held]) -> Callable[Concatena
     return wraps(verb)(call)
 
 
+def _held_for_on_tx(
+    verb: Callable[Concatenate[Any, P], HeldFor],
+) -> Callable[Concatenate[AsyncTx, P], AsyncHeldFor]:
+    asked = signature(verb)
+
+    def call(self: AsyncTx, *args: P.args, **kwargs: P.kwargs) -> AsyncHeldFor:
+        said = asked.bind(self, *args, **kwargs).arguments
+        arriving = self.do(lambda tx: verb(tx, *args, **kwargs).receipt)
+        return AsyncHeldFor(self, arriving, said.get("dimensions", {}))
+
+    return wraps(verb)(call)
+
+
 class AsyncTx:
     """As `Tx`, with verbs that are awaited. Made by `AsyncCredits.begin` and `AsyncCredits.on`."""
 
@@ -153,15 +210,22 @@ class AsyncTx:
 
     grant = _on_tx(Tx.grant)
     deduct = _on_tx(Tx.deduct)
+    charge = _on_tx(Tx.charge)
     reverse = _on_tx(Tx.reverse)
     hold = _held_on_tx(Tx.hold)
+    hold_for = _held_for_on_tx(Tx.hold_for)
     capture = _on_tx(Tx.capture)
+    capture_for = _on_tx(Tx.capture_for)
     release = _on_tx(Tx.release)
     extend = _on_tx(Tx.extend)
     void = _on_tx(Tx.void)
     clawback = _on_tx(Tx.clawback)
     transfer = _on_tx(Tx.transfer)
     post = _on_tx(Tx.post)
+    start_plan = _on_tx(Tx.start_plan)
+    renew_plan = _on_tx(Tx.renew_plan)
+    change_plan = _on_tx(Tx.change_plan)
+    cancel_plan = _on_tx(Tx.cancel_plan)
     freeze = _on_tx(Tx.freeze)
     unfreeze = _on_tx(Tx.unfreeze)
     merge = _on_tx(Tx.merge)
@@ -201,14 +265,23 @@ class AsyncCredits:
 
     grant = _awaited(Verbs.grant)
     deduct = _awaited(Verbs.deduct)
+    charge = _awaited(Verbs.charge)
     reverse = _awaited(Verbs.reverse)
     hold = _held(Verbs.hold)
+    hold_for = _held_for(Verbs.hold_for)
     capture = _awaited(Verbs.capture)
+    capture_for = _awaited(Verbs.capture_for)
     release = _awaited(Verbs.release)
     extend = _awaited(Verbs.extend)
     void = _awaited(Verbs.void)
     clawback = _awaited(Verbs.clawback)
     transfer = _awaited(Verbs.transfer)
+    start_plan = _in_thread(Credits.start_plan)
+    renew_plan = _in_thread(Credits.renew_plan)
+    change_plan = _in_thread(Credits.change_plan)
+    cancel_plan = _in_thread(Credits.cancel_plan)
+    subscription = _in_thread(Credits.subscription)
+    drip = _in_thread(Credits.drip)
     freeze = _in_thread(Credits.freeze)
     unfreeze = _in_thread(Credits.unfreeze)
     merge = _in_thread(Credits.merge)
@@ -218,13 +291,31 @@ class AsyncCredits:
     account = _in_thread(Credits.account)
     check = _in_thread(Credits.check)
     quote = _in_thread(Credits.quote)
+    estimate = _in_thread(Credits.estimate)
     checkout = _in_thread(Credits.checkout)
+    resume_checkout = _in_thread(Credits.resume_checkout)
     order = _in_thread(Credits.order)
     orders = _in_thread(Credits.orders)
     receive = _in_thread(Credits.receive)
     handle_events = _in_thread(Credits.handle_events)
     provider_events = _in_thread(Credits.provider_events)
     retry_event = _in_thread(Credits.retry_event)
+    store_event = _in_thread(Credits.store_event)
+    handle_event = _in_thread(Credits.handle_event)
+    provider_event = _in_thread(Credits.provider_event)
+    heal_orders = _in_thread(Credits.heal_orders)
+    reconcile = _in_thread(Credits.reconcile)
+    accept_payment = _in_thread(Credits.accept_payment)
+    dismiss_payment = _in_thread(Credits.dismiss_payment)
+    set_top_up = _in_thread(Credits.set_top_up)
+    stop_top_up = _in_thread(Credits.stop_top_up)
+    resume_top_up = _in_thread(Credits.resume_top_up)
+    top_up = _in_thread(Credits.top_up)
+    top_up_due = _in_thread(Credits.top_up_due)
+    top_ups = _in_thread(Credits.top_ups)
+    card = _in_thread(Credits.card)
+    ask_card = _in_thread(Credits.ask_card)
+    forget_card = _in_thread(Credits.forget_card)
     balance = _in_thread(Credits.balance)
     balances = _in_thread(Credits.balances)
     explain = _in_thread(Credits.explain)
@@ -235,6 +326,9 @@ class AsyncCredits:
     drawn_lots = _in_thread(Credits.drawn_lots)
     expire = _in_thread(Credits.expire)
     verify = _in_thread(Credits.verify)
+    reload = _in_thread(Credits.reload)
+    catalog_version = _in_thread(Credits.catalog_version)
+    catalog_versions = _in_thread(Credits.catalog_versions)
 
     @asynccontextmanager
     async def begin(self, *, lock: Iterable[str] = ()) -> AsyncGenerator[AsyncTx]:

@@ -13,7 +13,7 @@ from typing import Literal, NamedTuple
 from farthing.amounts import to_credits
 from farthing.core import checks
 from farthing.credits import Credits
-from farthing.errors import Invalid, InvalidField, Refused, Unavailable
+from farthing.errors import Invalid, InvalidField, Refused
 from farthing.ledger.beat import Command, Outcome
 from farthing.ledger.posting import Call, Checking
 from farthing.ledger.window import PARALLEL, Window
@@ -92,7 +92,6 @@ class Bulk:
         self._prefix = key_prefix
         self._parallel = parallel
         self._wait = wait
-        self._waits_s = WAITS_S
         self._reject: Callable[[Rejected], None] = lambda rejected: None
         self._places = self._check_columns()
 
@@ -134,14 +133,10 @@ class Bulk:
             Unavailable: the database stayed away. What was recorded stays; running again goes on from there.
         """
         self._reject = reject
-        with Window(self._submit, self._settle, self._parallel) as window:
-            try:
-                for record in self._sheet.rows(progress):
-                    if asked := self._asked(record):
-                        window.put(asked)
-            except BaseException:
-                self._waits_s = ()  # what is under way is counted, and nobody is waited for
-                raise
+        with Window(self._submit, self._settle, self._parallel, waits_s=WAITS_S, wait=self._wait) as window:
+            for record in self._sheet.rows(progress):
+                if asked := self._asked(record):
+                    window.put(asked)
         return self.tally
 
     def _asked(self, record: Record) -> _Asked | None:
@@ -172,7 +167,7 @@ class Bulk:
 
     def _settle(self, asked: _Asked, answer: Future[Outcome]) -> None:
         try:
-            outcome = self._patiently(asked.command, answer)
+            outcome = answer.result()
         except Refused as refusal:
             self.tally.refused += 1
             self._tell(asked.record, refusal.code, refusal.message)
@@ -182,19 +177,6 @@ class Bulk:
         else:
             self.tally.done += 1
             self._units[outcome.entry.credit_type] += abs(outcome.entry.amount)
-
-    def _patiently(self, command: Command, answer: Future[Outcome]) -> Outcome:
-        for wait_s in self._waits_s:
-            try:
-                return answer.result()
-            except Unavailable:
-                self._wait(wait_s)
-                answer = self._credits.submit(command)
-        try:
-            return answer.result()
-        except Unavailable:
-            self._waits_s = ()
-            raise
 
     def _tell(self, record: Record, code: str, message: str) -> None:
         key = [self._key(record)] if self._prefix is not None else []

@@ -9,37 +9,56 @@ from contextlib import closing, contextmanager
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any, Literal, TypeVar, overload
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 
 from farthing.amounts import Amount
-from farthing.catalog import Catalog
-from farthing.core import checks
+from farthing.catalog import Catalog, load
+from farthing.core import checks, rates
 from farthing.core.book import CreditType
 from farthing.errors import DatabaseBusy, FarthingError, NestedWrite, NotFound
 from farthing.jobs import EVERY_S, Jobs
 from farthing.ledger import history, reading
 from farthing.ledger.accounts import Accounts
 from farthing.ledger.beat import Command, Outcome, book_due
-from farthing.ledger.explaining import explain
-from farthing.ledger.explanation import Explanation
 from farthing.ledger.exporting import csv_blocks
 from farthing.ledger.hosting import Hosted
+from farthing.ledger.keeping import Keeping
 from farthing.ledger.posting import Call, commands, each_for_itself
+from farthing.ledger.shard import Answering, Clock, settle_future
 from farthing.ledger.transaction import Tx
 from farthing.ledger.verbs import Verbs, receipt
-from farthing.ledger.verifying import Report, verify
+from farthing.ledger.verbs.charging import Measures, asked
 from farthing.ledger.wanted import Sort, Wanted, wanted
-from farthing.ledger.writer import Answering, Clock, Writer, settle_future
+from farthing.ledger.writer import Writer
+from farthing.plans.dripping import drip
+from farthing.plans.verbs import Plans
 from farthing.providers import Provider
-from farthing.selling import inbox, orders, quoting
-from farthing.selling.checkout import Checkout, Wish, checkout
-from farthing.selling.inbox import Handled, InboxEvent, Received
-from farthing.selling.orders import OrderPage, OrderView
-from farthing.store import sql
+from farthing.selling import inbox
+from farthing.selling.verbs import Selling
+from farthing.store import scales, sql, versions
+from farthing.store import subscriptions as subscribed
 from farthing.store.database import Database, Retry, Session
 from farthing.store.hosts import Host, IsOpen
 from farthing.store.sql import Account
-from farthing.views import Balance, Check, HoldView, Line, LotView, Page, QuoteView, Receipt, quote_view
+from farthing.store.versions import CatalogVersion
+from farthing.views import (
+    Balance,
+    Check,
+    EstimateView,
+    HoldView,
+    Line,
+    LotView,
+    Page,
+    Receipt,
+    SubscriptionView,
+    estimate_view,
+    subscription_view,
+)
+
+if TYPE_CHECKING:
+    from farthing.ledger.explanation import Explanation
+    from farthing.ledger.verifying import Report
 
 T = TypeVar("T")
 
@@ -49,7 +68,7 @@ def system_clock() -> datetime:
     return datetime.now(UTC)
 
 
-class Credits(Verbs, Accounts):
+class Credits(Verbs, Accounts, Plans, Selling):
     """The credit system on one database. Made by `farthing.open`; safe to share between threads and across forks."""
 
     def __init__(
@@ -59,13 +78,16 @@ class Credits(Verbs, Accounts):
         *,
         clock: Clock = system_clock,
         providers: Mapping[str, Provider] | None = None,
+        secrets: Sequence[str] = (),
     ) -> None:
         self.database = database
         self.catalog = catalog
         self.clock = clock
         self.providers = dict(providers or {})
+        self.secrets = tuple(secrets)
         self.bad_signatures = Counter[str]()  # webhooks this process refused, by provider: for metrics
-        self._writer = Writer(database, clock)
+        self._keeping = Keeping(database, clock)
+        self._writer = Writer(database, clock, lambda: self._keeping.keep(self.catalog))
         self._open_tx: ContextVar[IsOpen] = ContextVar("farthing_open_tx", default=lambda: False)
 
     def close(self) -> None:
@@ -91,10 +113,12 @@ class Credits(Verbs, Accounts):
             DatabaseBusy: another transaction got in the way; nothing was changed, run the block again.
         """
         try:
-            with self.alone(), self.database.writing() as session:
-                tx = Tx(session, self.catalog, self.clock)
-                tx.lock(lock)
-                yield tx
+            with self.alone():
+                catalog = self._kept()
+                with self.database.writing() as session:
+                    tx = Tx(session, catalog, self.clock)
+                    tx.lock(lock)
+                    yield tx
         except Retry as error:
             raise DatabaseBusy(
                 "Another transaction got in the way of this one. Nothing was changed. Run the whole block again. "
@@ -108,7 +132,8 @@ class Credits(Verbs, Accounts):
             whatever `work` raises; then nothing was changed.
         """
         with self.alone():
-            return self.database.run(lambda session: work(Tx(session, self.catalog, self.clock)))
+            catalog = self._kept()
+            return self.database.run(lambda session: work(Tx(session, catalog, self.clock)))
 
     def on(self, connection: Any) -> Hosted:
         """The verbs inside your own transaction: you commit or roll back, Farthing never does.
@@ -123,7 +148,7 @@ class Credits(Verbs, Accounts):
             NoTransaction: each statement would be committed by itself. UnknownConnection: another kind of database or
                 driver. TransactionLost, here and in each verb: roll your transaction back, and run all of it again.
         """
-        return Hosted(Host(connection, self.database, self._open_tx.set), self.catalog, self.clock)
+        return Hosted(Host(connection, self.database, self._open_tx.set), self.catalog, self.clock, self._keeping)
 
     @contextmanager
     def alone(self) -> Generator[None]:
@@ -171,7 +196,7 @@ class Credits(Verbs, Accounts):
         Raises:
             InvalidAccount, InvalidField: an argument cannot be used.
         """
-        known = self._read(lambda session: reading.opened(session, self.catalog, checks.account_id(account)))
+        known = self.read(lambda session: reading.opened(session, self.catalog, checks.account_id(account)))
         return known or self.run(lambda tx: tx.open_account(account, time_zone=time_zone, locale=locale))
 
     def account(self, account: str) -> Account:
@@ -181,7 +206,7 @@ class Credits(Verbs, Accounts):
             NotFound: nobody opened it, and it was never given credits. InvalidAccount: no account can be called so.
         """
         checks.account_id(account)
-        found = self._read(lambda session: sql.read_accounts(session, [account]).get(account))
+        found = self.read(lambda session: sql.read_accounts(session, [account]).get(account))
         if found is None:
             raise NotFound(f"There is no account {account!r}. The first grant makes it, and so does opening it.")
         return found
@@ -194,105 +219,21 @@ class Credits(Verbs, Accounts):
         """
         kind = self.catalog.credit_type(credit_type)
         checks.account_id(account)
-        return self._read(lambda session: reading.check(session, account, kind, amount, self.clock()))
+        return self.read(lambda session: reading.check(session, account, kind, amount, self.clock()))
 
-    def quote(
-        self,
-        credit_type: str | None = None,
-        amount: Amount | None = None,
-        *,
-        package: str | None = None,
-        currency: str | None = None,
-        plan: str | None = None,
-    ) -> QuoteView:
-        """What `amount` credits, or one package, cost now, with the working. For anyone: no account is needed.
+    def estimate(self, operation: str, measures: Measures | None = None, **dimensions: str) -> EstimateView:
+        """What a charge would cost, line by line, with no effect. For anyone: no account is needed.
 
         Args:
-            credit_type, amount: any amount, in credits, with at most the type's decimals; or else
-            package: the code of a package, which names its own credits.
-            currency: ISO 4217 code, e.g. "EUR". Left out: the catalog's.
-            plan: what the buyer subscribes to, since some packages are for subscribers. Left out: nothing.
+            as for `charge`: `estimate("chat", {"input_tokens": 374, "output_tokens": 44}, model="deep")`.
+        Returns:
+            EstimateView: amount (credits, which may be 0) and lines: each measure and the flat fee, exactly, then what
+            rounding and the minimum did.
         Raises:
-            SwitchedOff: the catalog sells nothing now.
-            AmountOutOfRange: below the minimum, above the maximum, or off the step.
-            NoPrice: the catalog has no price for this in this currency.
-            PackageUnavailable, PlanRequired: the package is not sold, or not to subscribers of this plan.
-            TotalTooSmall: the total rounds to nothing.
-            Invalid: an argument is wrong as written.
+            NoRate: the card has no price for these dimensions. UnknownOperation, Invalid: an argument is wrong.
         """
-        answer = quoting.quote(
-            self.catalog, credit_type=credit_type, amount=amount, package=package, currency=currency, plan=plan
-        )
-        return quote_view(answer, self.catalog.credit_type(answer.credit_type).scale)
-
-    def checkout(
-        self,
-        account: str,
-        credit_type: str | None = None,
-        amount: Amount | None = None,
-        *,
-        key: str,
-        package: str | None = None,
-        currency: str | None = None,
-        plan: str | None = None,
-        provider: str = "sandbox",
-        return_url: str | None = None,
-    ) -> Checkout:
-        """An order at today's price, frozen, and the page where it is paid. The credits come when the money does.
-
-        Args:
-            credit_type, amount, package, currency, plan: what to buy, as for `quote`.
-            key: idempotency key, in one namespace with those of `grant` and `deduct`: the same call again answers the
-                same order, and asks the provider again where it did not answer.
-            provider: the name of one that `farthing.open` was given.
-            return_url: where the provider sends the customer back to; the order's id takes the place of "{order}".
-        Raises:
-            as `quote`, and KeyReused: the key stands for something else. UnknownProvider: none has this name.
-            ProviderUnavailable: it did not answer; the order stands, make the same call again.
-        """
-        wish = Wish(package, credit_type, amount, currency, plan)
-        return checkout(self, account, wish, provider=provider, key=key, return_url=return_url)
-
-    def order(self, account: str, order: str) -> OrderView:
-        """One order as it truly stands now.
-
-        Raises:
-            NotFound: the account has no such order.
-        """
-        return self._read(lambda session: orders.read(session, account, order, self.clock()))
-
-    def orders(self, account: str, *, limit: int = 50, cursor: str | None = None) -> OrderPage:
-        """The account's orders, newest first. limit: 1–500. cursor: `next_cursor` of the page before."""
-        return self._read(lambda session: orders.page(session, account, self.clock(), limit=limit, cursor=cursor))
-
-    def receive(self, provider: str, headers: Mapping[str, str], body: bytes) -> Received:
-        """Takes a webhook in: verifies it, stores it, handles it. Answer 200 whenever this returns.
-
-        What cannot be handled yet is stored and returned all the same: `handle_events` tries it again.
-
-        Args:
-            headers: as they came. body: the raw bytes, before anything parsed them.
-        Raises:
-            BadSignature: not signed by the provider within five minutes (answer 400). BodyTooLarge: over a mebibyte.
-            UnknownProvider: none has this name. In each case nothing was stored.
-        """
-        return inbox.receive(self, provider, headers, body)
-
-    def handle_events(self, *, limit: int = 100) -> Handled:
-        """Handles stored events that wait for it: the job for what failed or was cut off. Several may run at once."""
-        return inbox.handle_events(self, limit=limit)
-
-    def provider_events(self, *, failed: bool = False, limit: int = 100) -> list[InboxEvent]:
-        """The latest webhooks, newest first; `failed`, only those that wait because handling them failed."""
-        return inbox.newest(self, failed=failed, limit=limit)
-
-    def retry_event(self, provider: str, event: str) -> InboxEvent:
-        """Handles a stored event now, if it failed or was none of ours when it came; one that had its effect stays.
-
-        Raises:
-            NotFound: the inbox has no such event.
-        """
-        return inbox.retry(self, provider, event)
+        card, kind, used = asked(self.catalog, operation, measures, dimensions)
+        return estimate_view(rates.estimate(card, kind, used), kind.scale, self.catalog.version)
 
     def erase(self, account: str, *, key: str) -> Account:
         erased = super().erase(account, key=key)
@@ -322,23 +263,25 @@ class Credits(Verbs, Accounts):
         Raises:
             InvalidField: `at` is in the future.
         """
+        from farthing.ledger.explaining import explain
+
         kind, now = self.catalog.credit_type(credit_type), self.clock()
         checks.account_id(account)
         asked = reading.past(at, now)
-        return self._read(lambda session: explain(session, account, kind, now, asked))
+        return self.read(lambda session: explain(session, account, kind, now, asked))
 
     def lots(self, account: str, credit_type: str) -> list[LotView]:
         """The account's open lots of one type, in the order in which they will burn."""
         kind = self.catalog.credit_type(credit_type)
         checks.account_id(account)
-        return self._read(lambda session: reading.lots(session, account, kind, self.clock()))
+        return self.read(lambda session: reading.lots(session, account, kind, self.clock()))
 
     def holds(self, account: str, credit_type: str | None = None) -> list[HoldView]:
         """The account's open holds, of one type or of all, oldest first; those that lapsed are not among them."""
         codes = [credit_type] if credit_type is not None else list(self.catalog.credit_types)
         types = [self.catalog.credit_type(code) for code in codes]
         checks.account_id(account)
-        return self._read(lambda session: reading.holds(session, account, types, self.clock()))
+        return self.read(lambda session: reading.holds(session, account, types, self.clock()))
 
     def history(
         self,
@@ -368,7 +311,7 @@ class Credits(Verbs, Accounts):
             Invalid: an argument is wrong as written, or the cursor was given for something else.
         """
         asked, types = self._wanted(account, credit_type, kinds, sources, since, until, search, sort)
-        return self._read(lambda session: history.page(session, asked, types, limit=limit, cursor=cursor))
+        return self.read(lambda session: history.page(session, asked, types, limit=limit, cursor=cursor))
 
     def export_history(
         self,
@@ -400,7 +343,22 @@ class Credits(Verbs, Accounts):
         """The lots that entries of the account took credits from, each once, with what is left in them."""
         checks.account_id(account)
         drawn = list(lines)
-        return self._read(lambda session: reading.drawn_lots(session, account, drawn, self.catalog.credit_types))
+        return self.read(lambda session: reading.drawn_lots(session, account, drawn, self.catalog.credit_types))
+
+    def subscription(self, account: str) -> SubscriptionView | None:
+        """The account's plan, or the last one it had; None: it never had any."""
+        checks.account_id(account)
+        found = self.read(lambda session: subscribed.newest(session, account))
+        return subscription_view(found[0], self.clock()) if found else None
+
+    def drip(self) -> dict[str, int]:
+        """Carries on every subscription that something is due for: the job that pays cycles. Several may run at once.
+
+        Returns:
+            Counts: `cycles` paid, in `lots`; subscriptions `ended`; cycles `skipped` of frozen accounts; subscriptions
+            left for an hour because the catalog no longer has their plan (`unknown_plan`) or because they `failed`.
+        """
+        return drip(self.run, self.catalog, self.clock())
 
     def expire(self) -> int:
         """Books what came due in wallets that nobody wrote to since. Returns the entries written.
@@ -421,6 +379,35 @@ class Credits(Verbs, Accounts):
         """A thread of this process that runs the jobs every `every_s` seconds; `stop()` it before closing."""
         return Jobs(self, every_s)
 
+    def reload(self, catalog: Catalog | str | Path = "farthing.toml") -> Catalog:
+        """Takes up a changed catalog without a restart. What runs already goes on by the one it began with.
+
+        Args:
+            catalog: a path to farthing.toml, or what `load_catalog` gave.
+        Raises:
+            CatalogInvalid: it has mistakes. ScaleChanged: it counts a credit type otherwise than the ledger does.
+            Either way, and whatever else is raised, the catalog stays as it was.
+        """
+        checked = catalog if isinstance(catalog, Catalog) else load(catalog)
+        self.read(lambda session: scales.check(session, checked.credit_types.values()))
+        self.catalog = checked
+        return checked
+
+    def catalog_version(self, version: str) -> CatalogVersion:
+        """What a version of the catalog said, of those that orders and entries name.
+
+        Raises:
+            NotFound: nothing was ever written under it here.
+        """
+        found = self.read(lambda session: versions.read(session, version))
+        if found is None:
+            raise NotFound(f"There is no version {version!r} of the catalog that anything was written under.")
+        return found
+
+    def catalog_versions(self) -> list[CatalogVersion]:
+        """The versions of the catalog that something was written under, newest first."""
+        return self.read(versions.every)
+
     def verify(self, account: str | None = None, *, progress: Callable[[int, int], None] | None = None) -> Report:
         """Every balance, lot and debt rebuilt from the entries and compared with what is stored.
 
@@ -428,6 +415,8 @@ class Credits(Verbs, Accounts):
             account: only this one's; None for the whole database, in bounded memory.
             progress: called now and then with the entries done and the entries there are.
         """
+        from farthing.ledger.verifying import verify
+
         if account is not None:
             checks.account_id(account)
         return verify(self.database, account=account, progress=progress)
@@ -444,14 +433,18 @@ class Credits(Verbs, Accounts):
         self._forbid_nesting()
         self._writer.submit(command, answer)
 
+    def _kept(self) -> Catalog:
+        """The catalog, which what is written now will name: so what it says is kept."""
+        catalog = self.catalog
+        self._keeping.keep(catalog)
+        return catalog
+
     def _balances(self, account: str, codes: list[str], at: datetime | None) -> list[Balance]:
         types, now = [self.catalog.credit_type(code) for code in codes], self.clock()
         checks.account_id(account)
         then = reading.past(at, now)
         read = reading.books_at if then else reading.books
-        return [
-            reading.balance(book) for book in self._read(lambda session: read(session, account, types, then or now))
-        ]
+        return [reading.balance(book) for book in self.read(lambda session: read(session, account, types, then or now))]
 
     def _within(self, work: Callable[[Tx], T]) -> T:
         return self.run(work)
@@ -482,7 +475,8 @@ class Credits(Verbs, Accounts):
         self._forbid_nesting()
         return receipt(command, self._writer.carry_out(command))
 
-    def _read(self, work: Callable[[Session], T]) -> T:
+    def read(self, work: Callable[[Session], T]) -> T:
+        """`work` in one consistent view of the database."""
         if self.database.dialect.memory:
             self._forbid_nesting()
         return self.database.read(work)

@@ -9,15 +9,18 @@ FarthingError
 │   ├── InvalidExpiry            not a duration, an instant or NEVER, or already past
 │   ├── InvalidField             any other argument that cannot be stored as given
 │   ├── UnknownCreditType        the catalog has no such credit type
+│   ├── UnknownPlan              the catalog has no such plan
+│   ├── UnknownOperation         the catalog has no rate card of this name
 │   ├── UnknownCurrency          not an ISO 4217 currency
 │   ├── UnknownProvider          no payment provider of this name is set up
 │   ├── UnknownConnection        not a connection that Farthing can work inside
 │   ├── BadSignature             a webhook that its provider did not sign, or too long ago
 │   ├── BodyTooLarge             a webhook's body of more than a mebibyte
 │   ├── EventUnreadable          a signed event that is not what its provider sends
-│   └── TokenInvalid             a link or session that was not signed here, or for something else
-│       ├── TokenExpired           its time is over
-│       └── TokenSpent             a link that was used before, or a session that was ended
+│   ├── TokenInvalid             a link or session that was not signed here, or for something else
+│   │   ├── TokenExpired           its time is over
+│   │   └── TokenSpent             a link that was used before, or a session that was ended
+│   └── QuoteInvalid             a quote that was not signed here, or not for this buyer
 ├── Refused                    a rule said no; nothing was changed
 │   ├── InsufficientCredits      the account has fewer credits than this needs
 │   ├── BalanceTooLarge          the wallet would pass 10^15 smallest units
@@ -27,7 +30,7 @@ FarthingError
 │   ├── NotEnoughLeft            less of a deduction or lot is left than this would take back
 │   ├── AccountFrozen            nothing may be spent until it is unfrozen
 │   ├── AccountMerged            another account took this one over
-│   ├── MergeRefused             the guest has open holds or debts
+│   ├── MergeRefused             the guest has open holds, debts or a plan
 │   ├── KeyReused                this key already stands for something else
 │   ├── ScaleChanged             the catalog counts this type in other units than the ledger does
 │   ├── SwitchedOff              the catalog switches this off
@@ -35,7 +38,20 @@ FarthingError
 │   ├── NoPrice                  the catalog has no price for this in this currency
 │   ├── PackageUnavailable       no such package, or it is not sold now
 │   │   └── PlanRequired           only subscribers of certain plans may buy this package
-│   └── TotalTooSmall            the total rounds to nothing
+│   ├── TotalTooSmall            the total rounds to nothing
+│   ├── NotBillable              the payment provider cannot collect this much, or this currency
+│   ├── NoRate                   the rate card prices no such call
+│   ├── NothingToCharge          what was used comes to no credits
+│   ├── PromoCodeUnavailable     no such promo code, or it does not count now
+│   │   ├── PromoCodeNotForThis    it is for something else
+│   │   └── PromoCodeUsedUp        it was used as often as it may be, in all or by this account
+│   ├── PaymentSettled           the payment waits for nobody's decision
+│   ├── QuoteExpired             the time of a signed quote is over
+│   ├── AlreadySubscribed        the account has a plan: change it, or cancel it first
+│   ├── NotSubscribed            the account has no plan
+│   ├── PeriodNotDue             the plan's next period cannot be opened yet
+│   ├── NoSavedCard              the payment provider keeps no card of this account
+│   └── NoTopUp                  the account agreed to no auto top-up of this credit type
 ├── NotFound                   what was asked for does not exist (or belongs to someone else)
 ├── Unavailable                the database could not do it now; the same call may be made again
 │   ├── DatabaseBusy             somebody else held the lock for too long; nothing was changed
@@ -48,6 +64,7 @@ FarthingError
 │   ├── CatalogInvalid           farthing.toml has mistakes, all of them listed
 │   ├── SettingsInvalid          an environment variable is missing or wrong
 │   └── ModeMismatch             a test key against a live database, or the other way round
+├── CalculatorFailed           the application's own price calculator raised, or answered no price
 ├── NestedWrite                a plain verb inside one's own transaction
 ├── NoTransaction              a connection with no transaction to be part of
 └── Corrupt                    the books contradict themselves; the write was stopped
@@ -130,6 +147,20 @@ class UnknownCreditType(Invalid):
     credit_type: str
 
 
+class UnknownPlan(Invalid):
+    """The catalog has no such plan."""
+
+    code = "unknown_plan"
+    plan: str
+
+
+class UnknownOperation(Invalid):
+    """The catalog has no rate card of this name."""
+
+    code = "unknown_operation"
+    operation: str
+
+
 class UnknownCurrency(Invalid):
     """Not the code of a currency of ISO 4217."""
 
@@ -184,6 +215,12 @@ class TokenSpent(TokenInvalid):
     """A link that was used before, or a session that was ended."""
 
     code = "token_spent"
+
+
+class QuoteInvalid(Invalid):
+    """A quote was not signed here, was changed since, or is not for this buyer."""
+
+    code = "quote_invalid"
 
 
 class Refused(FarthingError):
@@ -258,7 +295,7 @@ class AccountMerged(Refused):
 
 
 class MergeRefused(Refused):
-    """The guest has open holds or debts, or was merged before; nothing was moved."""
+    """The guest has open holds, debts or a plan, or was merged before; nothing was moved."""
 
     code = "merge_refused"
     account: str
@@ -323,6 +360,105 @@ class TotalTooSmall(Refused):
 
     code = "total_too_small"
     currency: str
+
+
+class NotBillable(Refused):
+    """The payment provider cannot collect so little or so much, or takes no such currency; nothing was charged."""
+
+    code = "not_billable"
+    provider: str
+    currency: str
+
+
+class NoRate(Refused):
+    """The rate card prices no call with these dimensions; `known` are the values it has for each."""
+
+    code = "no_rate"
+    operation: str
+    dimensions: dict[str, str]
+    known: dict[str, list[str]]
+
+
+class NothingToCharge(Refused):
+    """What was used comes to no credits, and nothing cannot be charged, held or captured."""
+
+    code = "nothing_to_charge"
+    operation: str
+
+
+class PromoCodeUnavailable(Refused):
+    """The catalog has no such promo code, or it does not count now."""
+
+    code = "promo_code_unavailable"
+    promo_code: str | None
+
+
+class PromoCodeNotForThis(PromoCodeUnavailable):
+    """The promo code is for other packages, credit types or currencies."""
+
+    code = "promo_code_not_for_this"
+
+
+class PromoCodeUsedUp(PromoCodeUnavailable):
+    """The promo code was used as often as it may be; `by` says whether in "all" or by this "account"."""
+
+    code = "promo_code_used_up"
+    by: str
+
+
+class PaymentSettled(Refused):
+    """Money that waits for nobody's decision: it bought its order, was dismissed, or never came; see `standing`."""
+
+    code = "payment_settled"
+    payment: str
+    standing: str
+
+
+class QuoteExpired(Refused):
+    """The time for which a signed quote is honoured is over."""
+
+    code = "quote_expired"
+    honoured_until: datetime
+
+
+class AlreadySubscribed(Refused):
+    """The account has a plan: it can be changed, or cancelled before another one starts."""
+
+    code = "already_subscribed"
+    account: str
+    plan: str
+
+
+class NotSubscribed(Refused):
+    """The account has no plan, or its plan has ended."""
+
+    code = "not_subscribed"
+    account: str
+
+
+class PeriodNotDue(Refused):
+    """The plan's next period cannot be opened yet, so that paying twice by mistake opens only one."""
+
+    code = "period_not_due"
+    account: str
+    plan: str
+    opens_at: datetime | None
+
+
+class NoSavedCard(Refused):
+    """The payment provider keeps no card of this account that could be charged."""
+
+    code = "no_saved_card"
+    account: str
+    provider: str
+
+
+class NoTopUp(Refused):
+    """The account agreed to no auto top-up of this credit type, or it was stopped."""
+
+    code = "no_top_up"
+    account: str
+    credit_type: str
 
 
 class NotFound(FarthingError, LookupError):
@@ -397,6 +533,13 @@ class ModeMismatch(NotReady):
     """A test key or provider against a live database, or the other way round."""
 
     code = "mode_mismatch"
+
+
+class CalculatorFailed(FarthingError):
+    """The application's own price calculator raised an error, or answered something that is no price."""
+
+    code = "calculator_failed"
+    calculator: str
 
 
 class NestedWrite(FarthingError, RuntimeError):

@@ -40,12 +40,33 @@ def expire(credits: Credits) -> Counts:
     return {"entries": credits.expire()}
 
 
+def drip(credits: Credits) -> Counts:
+    """Pays what is due for subscriptions, and carries them on."""
+    return credits.drip()
+
+
 def webhooks(credits: Credits) -> Counts:
     """Handles stored events that failed, or whose handling was cut off."""
     return credits.handle_events()._asdict()
 
 
-JOBS: dict[str, Callable[[Credits], Counts]] = {"expire": expire, "webhooks": webhooks}
+def reconcile(credits: Credits) -> Counts:
+    """Asks providers about orders that wait for money, as far as one is due."""
+    return credits.heal_orders()._asdict()
+
+
+def top_up(credits: Credits) -> Counts:
+    """Charges saved cards of accounts below what they agreed to, and carries on what was cut off."""
+    return credits.top_up_due()
+
+
+JOBS: dict[str, Callable[[Credits], Counts]] = {
+    "drip": drip,
+    "expire": expire,
+    "reconcile": reconcile,
+    "top_up": top_up,
+    "webhooks": webhooks,
+}
 
 
 class Jobs:
@@ -71,7 +92,7 @@ class Jobs:
 
 def run_all(credits: Credits) -> list[JobRun]:
     """Every job once, one after another; one that fails says so in its run and leaves the others alone."""
-    return [_run(credits, name) for name in JOBS]
+    return [run_one(credits, name) for name in JOBS]
 
 
 def last_runs(database: Database) -> list[JobRun]:
@@ -79,7 +100,8 @@ def last_runs(database: Database) -> list[JobRun]:
     return database.read(_read)
 
 
-def _run(credits: Credits, name: str) -> JobRun:
+def run_one(credits: Credits, name: str) -> JobRun:
+    """One job, once. What it raises is told by its run."""
     started_at = credits.clock()
     try:
         run = JobRun(name, started_at, credits.clock(), JOBS[name](credits), None)

@@ -14,9 +14,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from farthing.amounts import exact, to_credits
+from farthing.catalog import Catalog
 from farthing.core import checks
+from farthing.core.rates import require_names
 from farthing.credits import Credits
-from farthing.errors import Invalid, InvalidAmount, InvalidField, Refused
+from farthing.errors import Invalid, InvalidAmount, InvalidField, NothingToCharge, Refused
 from farthing.ledger.beat import Outcome
 from farthing.ledger.posting import Call, Checking
 from farthing.ledger.window import PARALLEL, Window
@@ -32,31 +34,45 @@ class Measure(NamedTuple):
     weight: Decimal = Decimal(1)
 
 
-class Usage(NamedTuple):
-    """Which columns say what. The account is a column, or the rows are dealt out to so many `accounts` in turn."""
+class Charge(NamedTuple):
+    """A rate card that prices the rows: the column of each measure, and the value or the column of each dimension."""
 
-    credit_type: str
+    operation: str
+    measures: dict[str, str]
+    dimensions: dict[str, str]
+    dimension_columns: dict[str, str]
+
+
+class Usage(NamedTuple):
+    """Which columns say what. `measures` are added up to credits of `credit_type`, or else `charge` prices the row.
+
+    The account is a column, or the rows are dealt out to so many `accounts` in turn.
+    """
+
+    credit_type: str | None
     measures: tuple[Measure, ...]
     account: str | None = None
     accounts: int = 0
     account_prefix: str = "account-"
     time: str | None = None
     operation: str | None = None
+    charge: Charge | None = None
 
     @property
     def columns(self) -> list[str]:
         named = [self.account, self.time, *(measure.column for measure in self.measures)]
+        if self.charge:
+            named += [*self.charge.measures.values(), *self.charge.dimension_columns.values()]
         return [column for column in named if column is not None]
 
 
 class Row(NamedTuple):
-    """One row that asks for a deduction: its number among the rows, from 1, and its line in the file."""
+    """One row and what it asks for, None where nothing was used: its number among the rows, from 1, and its line."""
 
     number: int
     line: int
     account: str
-    amount: Decimal
-    occurred_at: datetime | None
+    call: Call | None
 
 
 class Rejected(NamedTuple):
@@ -101,7 +117,8 @@ class Replay:
             file that grows needs one of its own.
         parallel: rows in flight at once, and so what is held in memory.
     Raises:
-        InvalidField: the file cannot be read, or lacks a column. InvalidKey: the prefix. UnknownCreditType.
+        InvalidField: the file cannot be read, or lacks a column; a measure or dimension is none of the rate card's.
+        InvalidKey: the prefix. UnknownCreditType, UnknownOperation.
     """
 
     def __init__(
@@ -114,12 +131,12 @@ class Replay:
         parallel: int = PARALLEL,
     ) -> None:
         self.tally = Tally()
-        self.credit_type = usage.credit_type
+        self.credit_type = _credit_type(credits.catalog, usage)
         self._usage = usage
         self._path = path
         self._credits = credits
         self._checking = Checking(credits.catalog)
-        self._scale = credits.catalog.credit_type(usage.credit_type).scale
+        self._scale = credits.catalog.credit_type(self.credit_type).scale
         self._parallel = parallel
         self._reject: Callable[[Rejected], None] = lambda rejected: None
         self._positions = self._check_columns()
@@ -158,16 +175,11 @@ class Replay:
         return self.tally
 
     def _submit(self, row: Row) -> Future[Outcome] | None:
-        if not row.amount:
+        if row.call is None:
             self.tally.empty += 1
             return None
-        said = {
-            "key": f"{self.key_prefix}{row.number}",
-            "operation": self._usage.operation,
-            "occurred_at": row.occurred_at,
-        }
         try:
-            command = self._checking.command(Call("deduct", (row.account, self._usage.credit_type, row.amount), said))
+            command = self._checking.command(row.call)
         except Invalid as error:
             self._unreadable(row.number, row.line, row.account, error)
             return None
@@ -176,6 +188,9 @@ class Replay:
     def _settle(self, row: Row, answer: Future[Outcome]) -> None:
         try:
             outcome = answer.result()
+        except NothingToCharge:
+            self.tally.empty += 1
+            return
         except Refused as refusal:
             self.tally.refused += 1
             required, available = refusal.facts.get("required"), refusal.facts.get("available")
@@ -197,8 +212,21 @@ class Replay:
             account = f"{usage.account_prefix}{(record.number - 1) % usage.accounts + 1}"
         else:
             account = cells[at[usage.account]]
-        occurred_at = None if usage.time is None else self._instant(usage.time, cells[at[usage.time]])
-        return Row(record.number, record.line, account, self._amount(cells), occurred_at)
+        said: dict[str, Any] = {"key": f"{self.key_prefix}{record.number}"}
+        said["occurred_at"] = None if usage.time is None else self._instant(usage.time, cells[at[usage.time]])
+        call = self._charge(usage.charge, account, cells, said) if usage.charge else self._deduct(account, cells, said)
+        return Row(record.number, record.line, account, call)
+
+    def _charge(self, charge: Charge, account: str, cells: list[str], said: dict[str, Any]) -> Call:
+        measures = {name: cells[self._positions[column]] for name, column in charge.measures.items()}
+        named = {name: cells[self._positions[column]] for name, column in charge.dimension_columns.items()}
+        return Call("charge", (account, charge.operation, measures), said | charge.dimensions | named)
+
+    def _deduct(self, account: str, cells: list[str], said: dict[str, Any]) -> Call | None:
+        amount = self._amount(cells)
+        if not amount:
+            return None
+        return Call("deduct", (account, self.credit_type, amount), said | {"operation": self._usage.operation})
 
     def _amount(self, cells: list[str]) -> Decimal:
         total = Decimal(0)
@@ -248,3 +276,20 @@ class Replay:
     def _digest(self) -> str:
         with self._open() as file:
             return file_digest(file, "sha256").hexdigest()[:16]
+
+
+def _credit_type(catalog: Catalog, usage: Usage) -> str:
+    """What the rows are counted in.
+
+    Raises:
+        InvalidField: it is not said, or said twice; or the rate card does not know a measure or dimension.
+    """
+    if (usage.charge is None) == (usage.credit_type is None):
+        raise InvalidField("Say a credit type with its columns, or a charge. Nothing was changed.", field="charge")
+    if usage.charge is None:
+        return str(usage.credit_type)
+    card = catalog.operation(usage.charge.operation)
+    for name in usage.charge.dimensions.keys() & usage.charge.dimension_columns.keys():
+        raise InvalidField(f"The dimension {name!r} has a value and a column. Nothing was changed.", field=name)
+    require_names(card, usage.charge.measures, usage.charge.dimensions | usage.charge.dimension_columns)
+    return card.credit_type

@@ -21,6 +21,7 @@ from farthing.errors import FarthingError, NotReady, SettingsInvalid
 from farthing.http.frame import MAX_BODY_BYTES
 from farthing.http.problems import title_of
 from farthing.providers.sandbox import Sandbox
+from farthing.reloading import reloading
 from farthing.settings import Settings
 from farthing.store import migrations
 
@@ -73,7 +74,7 @@ async def readyz(request: Request) -> JSONResponse:
 
 
 def serve(settings: Settings, listening: socket.socket | None = None) -> None:
-    """Serves until SIGINT or SIGTERM, then lets requests under way end.
+    """Serves until SIGINT or SIGTERM, then lets requests under way end. SIGHUP reloads the catalog.
 
     Args:
         listening: a socket that listens already, instead of one on the settings' host and port.
@@ -84,8 +85,10 @@ def serve(settings: Settings, listening: socket.socket | None = None) -> None:
 
     bound = listening or listen(settings.host, settings.port)
     with bound:
-        config = uvicorn.Config(app(settings), server_header=False, access_log=False, timeout_graceful_shutdown=DRAIN_S)
-        uvicorn.Server(config).run(sockets=[bound])
+        whole = app(settings)
+        config = uvicorn.Config(whole, server_header=False, access_log=False, timeout_graceful_shutdown=DRAIN_S)
+        with reloading(whole.state.credits, settings.catalog):
+            uvicorn.Server(config).run(sockets=[bound])
 
 
 def listen(host: str, port: int) -> socket.socket:

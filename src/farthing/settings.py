@@ -17,7 +17,11 @@ from farthing.store.dialects import parse_url
 PREFIX = "FARTHING_"
 SECRET_FILE = "farthing.secret"
 SECRET_BYTES = 32
-FROM_FILES = ("database_url", "secret")  # what may also be told as the path of a file, FARTHING_…_FILE
+# What may also be told as the path of a file, FARTHING_…_FILE.
+FROM_FILES = (
+    *("database_url", "secret", "stripe_secret_key", "stripe_webhook_secret"),
+    *("lemonsqueezy_api_key", "lemonsqueezy_webhook_secret"),
+)
 
 
 def _database(url: str) -> str:
@@ -66,6 +70,48 @@ class Settings(BaseSettings):
     )
     host: str = Field("127.0.0.1", min_length=1, description="the address to listen on")
     port: int = Field(8000, ge=1, le=65535, description="the port to listen on, 1 to 65535")
+
+    stripe_secret_key: SecretStr | None = Field(
+        None,
+        validation_alias=AliasChoices("FARTHING_STRIPE_SECRET_KEY", "STRIPE_SECRET_KEY"),
+        description="a secret or restricted key of Stripe, of the database's mode",
+    )
+    stripe_webhook_secret: Annotated[tuple[SecretStr, ...], NoDecode, BeforeValidator(_split)] = Field(
+        (),
+        validation_alias=AliasChoices("FARTHING_STRIPE_WEBHOOK_SECRET", "STRIPE_WEBHOOK_SECRET"),
+        description="signing secrets of its webhook endpoint, comma separated",
+    )
+    stripe_publishable_key: str | None = Field(
+        None,
+        validation_alias=AliasChoices("FARTHING_STRIPE_PUBLISHABLE_KEY", "STRIPE_PUBLISHABLE_KEY"),
+        description="its publishable key, which a payment form on our own page needs",
+    )
+    stripe_api_base: Annotated[str, AfterValidator(_web_address)] | None = Field(
+        None, description="another address of Stripe's API, for tests against a counterpart"
+    )
+    lemonsqueezy_api_key: SecretStr | None = Field(
+        None,
+        validation_alias=AliasChoices("FARTHING_LEMONSQUEEZY_API_KEY", "LEMONSQUEEZY_API_KEY"),
+        description="an API key of Lemon Squeezy, of the database's mode",
+    )
+    lemonsqueezy_store_id: str | None = Field(
+        None,
+        pattern=r"^[0-9]{1,18}$",
+        validation_alias=AliasChoices("FARTHING_LEMONSQUEEZY_STORE_ID", "LEMONSQUEEZY_STORE_ID"),
+        description="the number of your store at Lemon Squeezy",
+    )
+    lemonsqueezy_variant_id: str | None = Field(
+        None,
+        pattern=r"^[0-9]{1,18}$",
+        validation_alias=AliasChoices("FARTHING_LEMONSQUEEZY_VARIANT_ID", "LEMONSQUEEZY_VARIANT_ID"),
+        description="the number of the variant there that stands for credits",
+    )
+    lemonsqueezy_webhook_secret: Annotated[tuple[SecretStr, ...], NoDecode, BeforeValidator(_split)] = Field(
+        (),
+        validation_alias=AliasChoices("FARTHING_LEMONSQUEEZY_WEBHOOK_SECRET", "LEMONSQUEEZY_WEBHOOK_SECRET"),
+        description="signing secrets of its webhook, of at least 16 characters, comma separated",
+    )
+    lemonsqueezy_currency: str = Field("USD", description='the currency of the store there, such as "USD"')
 
     @property
     def public_url(self) -> str:
@@ -132,9 +178,15 @@ def _from_file(name: str, problems: list[str]) -> str | None:
 
 
 def _words(where: Any, said: str) -> str:
-    name = next((one for one in Settings.model_fields if str(where) in (one, variable(one))), "database_url")
-    ours = [variable(name), variable(f"{name}_file")]
-    from_fallback = name == "database_url" and not any(os.environ.get(one) for one in ours)
+    name = next(one for one in Settings.model_fields if str(where) in (one, *_variables(one)))
+    ours, *fallbacks = _variables(name)
+    told = [one for one in (ours, f"{ours}_FILE", *fallbacks) if os.environ.get(one)]
     what_is_wrong = said.removeprefix("Value error, ").removesuffix(".")
     meant = Settings.model_fields[name].description
-    return f"{'DATABASE_URL' if from_fallback else ours[0]}: {what_is_wrong}. Set it to: {meant}."
+    return f"{told[0] if told and told[0] in fallbacks else ours}: {what_is_wrong}. Set it to: {meant}."
+
+
+def _variables(name: str) -> list[str]:
+    """The environment variables of a setting, ours first, then those that count where ours is not set."""
+    alias = Settings.model_fields[name].validation_alias
+    return [str(one) for one in alias.choices] if isinstance(alias, AliasChoices) else [variable(name)]

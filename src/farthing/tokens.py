@@ -9,16 +9,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from secrets import token_urlsafe
-from typing import Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from joserfc import jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import OctKey
 
 from farthing.core import checks
-from farthing.credits import Credits
 from farthing.errors import FarthingError, SettingsInvalid, TokenExpired, TokenInvalid, TokenSpent
 from farthing.store.database import Session
+
+if TYPE_CHECKING:
+    from farthing.credits import Credits
 
 ALGORITHM = "HS256"
 MIN_SECRET_BYTES = 32
@@ -66,7 +68,11 @@ class Signer:
         claims = {"aud": audience, "sub": token.account, "jti": token.id, "exp": ends}
         if reusable:
             claims["reusable"] = True
-        return jwt.encode({"alg": ALGORITHM}, claims, self._keys[0], [ALGORITHM]), token
+        return self.sign(claims), token
+
+    def sign(self, claims: dict[str, Any]) -> str:
+        """A token of these claims, signed with the first secret. They name their audience and their end."""
+        return jwt.encode({"alg": ALGORITHM}, claims, self._keys[0], [ALGORITHM])
 
     def read(self, audience: Audience, text: str, now: datetime) -> Token:
         """What a token says that was signed here, for this audience.
@@ -74,7 +80,7 @@ class Signer:
         Raises:
             TokenInvalid: it was not. TokenExpired: its time is over.
         """
-        claims = self._claims(text)
+        claims = self.claims(text)
         match claims:
             case {"aud": str(meant_for), "sub": str(account), "jti": str(name), "exp": int(ends)} if (
                 meant_for == audience
@@ -86,8 +92,13 @@ class Signer:
             raise TokenExpired("This link or session is over. Nothing was changed. Ask for a new one.")
         return token
 
-    def _claims(self, text: str) -> dict[str, Any]:
-        if len(text) <= MAX_BYTES and text.isascii():
+    def claims(self, text: str, *, most: int = MAX_BYTES) -> dict[str, Any]:
+        """What a token of at most `most` bytes says that was signed here; for whom and until when is not looked at.
+
+        Raises:
+            TokenInvalid: it was not.
+        """
+        if len(text) <= most and text.isascii():
             for key in self._keys:
                 try:
                     return jwt.decode(text, key, [ALGORITHM]).claims

@@ -11,6 +11,8 @@ from farthing.amounts import to_credits, to_major
 from farthing.core.book import Entry, Hold, Lot, Until
 from farthing.core.names import entry_id, hold_id, lot_id
 from farthing.core.pricing import Quote
+from farthing.core.rates import Estimate, EstimateLine
+from farthing.core.subscriptions import Subscription, coming, status
 
 
 class Drawn(NamedTuple):
@@ -241,6 +243,28 @@ class HoldView(NamedTuple):
     on_late: str
 
 
+class SubscriptionView(NamedTuple):
+    """An account's plan. `status` is trialing, active, unpaid (nobody paid for the period that runs) or ended.
+
+    `period_start` and `period_end` are those of the last period that is open, `next_at` is when something next comes by
+    itself: a cycle, a period, a change to `next_plan`, or the end. `ends`: what then becomes of unused credits.
+    """
+
+    id: str
+    account: str
+    plan: str
+    status: str
+    driver: str
+    started_at: datetime
+    trial_end: datetime | None
+    period_start: datetime | None
+    period_end: datetime | None
+    next_at: datetime | None
+    next_plan: str | None
+    ends: str | None
+    ended_at: datetime | None
+
+
 class Page(NamedTuple):
     """Part of a longer list; `next_cursor` asks for the rest."""
 
@@ -261,21 +285,26 @@ class QuoteLineView(NamedTuple):
 
 
 class NextSlabView(NamedTuple):
-    """The least amount, in credits, that reaches the next slab: the price of one, of all, and what all of them save."""
+    """The least amount, in credits, that reaches the next slab: the price of one, of all, and what all of them save.
+
+    `more_minor` is what they cost more than what is quoted; below zero, they cost so much less.
+    """
 
     amount: Decimal
     unit: Decimal
     total_minor: int
     saved_minor: int
+    more_minor: int
 
 
 class QuoteView(NamedTuple):
     """What credits cost, with the working. Amounts are credits; money is whole minor units of `currency` where the name
     ends so, else an exact Decimal in major units.
 
-    `bonus` credits come on top of `amount`. `unit_price` is what one of them all costs, exact or to 12 decimals.
-    `lines` add up to the total; the last may be what rounding did. `expires` is how long the credits last from
-    fulfilment on: a duration or "never".
+    `bonus` credits come on top of `amount`, and `promo_bonus` by the promo code. `unit_price` is what one of them all
+    costs, exact or to 12 decimals. `lines` add up to the total; the last may be what rounding did. `plan` is what it
+    was priced for. `expires` is how long the credits last from fulfilment on: a duration or "never". `token` is the
+    quote signed, for a checkout to honour until `honoured_until`.
     """
 
     credit_type: str
@@ -291,11 +320,31 @@ class QuoteView(NamedTuple):
     expires: str
     catalog_version: str
     next_slab: NextSlabView | None
+    plan: str | None = None
+    promo_code: str | None = None
+    promo_bonus: Decimal = Decimal(0)
+    token: str | None = None
+    honoured_until: datetime | None = None
 
     @property
     def total(self) -> Decimal:
         """The total in major units, with all decimals of the currency."""
         return to_major(self.total_minor, self.currency)
+
+
+class EstimateView(NamedTuple):
+    """What a call of an operation costs, in credits, with the working.
+
+    `lines` add up to the amount: each measure and the flat fee exactly, then what rounding and the minimum did.
+    """
+
+    operation: str
+    credit_type: str
+    dimensions: dict[str, str]
+    amount: Decimal
+    lines: list[EstimateLine]
+    rounding: str
+    catalog_version: str
 
 
 def hold_view(credit_type: str, hold: Hold, scale: int) -> HoldView:
@@ -313,8 +362,8 @@ def lot_view(credit_type: str, lot: Lot, scale: int) -> LotView:
     )  # fmt: skip
 
 
-def quote_view(quote: Quote, scale: int) -> QuoteView:
-    """A quote in credits."""
+def quote_view(quote: Quote, scale: int, signed: tuple[str, datetime] | None = None) -> QuoteView:
+    """A quote in credits; `signed`: its token, and when that expires."""
 
     def credits(units: int | None) -> Decimal | None:
         return None if units is None else to_credits(units, scale)
@@ -328,5 +377,25 @@ def quote_view(quote: Quote, scale: int) -> QuoteView:
         quote.credit_type, to_credits(quote.amount, scale), to_credits(quote.bonus, scale), quote.currency,
         quote.subtotal_minor, quote.discount_minor, quote.total_minor, quote.unit_price, lines, quote.package,
         quote.expires, quote.catalog_version,
-        following and NextSlabView(to_credits(following.amount, scale), *following[1:]),
+        following and NextSlabView(to_credits(following.amount, scale), *following[1:]), quote.plan,
+        quote.promo and quote.promo.code, to_credits(quote.promo.bonus if quote.promo else 0, scale),
+        *(signed or (None, None)),
+    )  # fmt: skip
+
+
+def estimate_view(estimate: Estimate, scale: int, catalog_version: str) -> EstimateView:
+    """An estimate in credits."""
+    return EstimateView(
+        estimate.operation, estimate.credit_type, estimate.dimensions, to_credits(estimate.amount, scale),
+        list(estimate.lines), estimate.rounding, catalog_version,
+    )  # fmt: skip
+
+
+def subscription_view(sub: Subscription, now: datetime) -> SubscriptionView:
+    """A subscription as it stands at `now`."""
+    step, first = coming(sub), (sub.opened - 1) * sub.cycles
+    return SubscriptionView(
+        f"sub_{sub.number}", sub.account, sub.plan, status(sub, now), sub.driver, sub.started_at, sub.trial_end,
+        sub.begins(first) if sub.opened else None, sub.period_end if sub.opened else None, step and step.at,
+        sub.next_plan, sub.ends, sub.ended_at,
     )  # fmt: skip

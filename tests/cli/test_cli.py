@@ -399,6 +399,20 @@ def test_doctor_tells_every_trouble_with_its_remedy(shop: Run, folder: Path):
     assert "→ `farthing init` makes one" in said.out
 
 
+@pytest.mark.row("P2")
+def test_doctor_says_which_providers_are_set_up_and_what_they_lack(shop: Run, monkeypatch: pytest.MonkeyPatch):
+    def providers() -> tuple[str, str]:
+        [one] = [one for one in shop("doctor", "--json").answer["findings"] if one["subject"] == "providers"]
+        return one["state"], one["found"]
+
+    assert providers() == ("ok", "none but the sandbox")
+    monkeypatch.setenv("FARTHING_STRIPE_SECRET_KEY", "sk_test_secret_of_ours")
+    state, found = providers()
+    assert (state, "FARTHING_STRIPE_WEBHOOK_SECRET" in found, "secret_of_ours" in found) == ("fail", True, False)
+    monkeypatch.setenv("FARTHING_STRIPE_WEBHOOK_SECRET", "whsec_1")
+    assert providers() == ("ok", "stripe")
+
+
 def test_doctor_warns_of_a_secret_that_others_can_read(shop: Run, folder: Path):
     (folder / "farthing.secret").write_text(SECRET)
     (folder / "farthing.secret").chmod(0o644)
@@ -639,7 +653,7 @@ def commands(command: Any, path: str) -> Iterator[tuple[str, Any]]:
     for name, inner in getattr(command, "commands", {}).items():
         if hasattr(inner, "commands"):
             yield from commands(inner, f"{path} {name}")
-        else:
+        if not hasattr(inner, "commands") or inner.invoke_without_command:
             yield f"{path} {name}", inner
 
 

@@ -152,9 +152,9 @@ def test_a_currency_without_slabs_has_no_price():
 @pytest.mark.row("C8")
 def test_the_next_slab_says_what_it_takes_and_what_it_saves():
     volume = price(rule("volume"), 100).next_slab
-    assert volume == (101, Decimal("0.08"), 808, 202)  # 101 at 0.10 would be 10.10
+    assert volume == (101, Decimal("0.08"), 808, 202, -192)  # 101 at 0.10 would be 10.10; 100 cost 10.00
     graduated = price(rule("graduated"), 60).next_slab
-    assert graduated == (101, Decimal("0.08"), 1008, 2)
+    assert graduated == (101, Decimal("0.08"), 1008, 2, 408)
     assert price(rule("volume"), 101).next_slab is None
 
 
@@ -269,9 +269,10 @@ def priced(draw: st.DrawFn, modes: tuple[Mode, ...] = ("volume", "graduated")) -
 
 
 def sold(rule: PriceRule, currency: str) -> range:
-    """Every amount the rule sells, or the first thousand."""
-    least, most = bounds(rule, rule.slabs[currency])
-    return range(least, (least + 1000 if most is None else most) + 1, rule.step)
+    """Every amount the rule sells, or the first thousand and where the last slab begins."""
+    slabs = rule.slabs[currency]
+    least, most = bounds(rule, slabs)
+    return range(least, (max(least + 1000, slabs[-1].start) if most is None else most) + 1, rule.step)
 
 
 def total(rule: PriceRule, kind: CreditType, amount: int, currency: str) -> int:

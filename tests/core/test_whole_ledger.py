@@ -18,6 +18,7 @@ from farthing.errors import Refused
 from tests.kit import START
 
 HOUR = timedelta(hours=1)
+CITABLE = ("deduct", "capture", "reverse", "repay", "clawback")
 
 
 def step(dice: random.Random) -> tuple[Any, ...]:
@@ -37,6 +38,10 @@ def step(dice: random.Random) -> tuple[Any, ...]:
         ("reverse", pick, part, dice.choice(reversals.POLICIES)),
         ("void", pick, part),
         ("clawback", pick, amount, dice.choice(claims.RESTS)),
+        ("clawback", dice.choice([None, pick]), amount, dice.choice(claims.RESTS)),
+        ("give_back", pick, part, dice.choice(reversals.POLICIES)),
+        ("waive", pick, amount),
+        ("keep_aside", pick, amount),
         ("leave", dice.choice([amount, amount, amount, None])),
         ("freeze", dice.choice([True, False, False, False])),
         ("wait", hours // 3),
@@ -84,7 +89,9 @@ class Wallet:
             return []
         number = int(str(line.link).rpartition("_")[2])
         return [
-            one for one in self.lines if one.seq == number or (one.seq > number and one.kind in ("reverse", "repay"))
+            one
+            for one in self.lines
+            if one.seq == number or (one.seq > number and one.kind in ("reverse", "repay", "clawback"))
         ]
 
     def grant(self, book: Book, stamp: Stamp, amount: int, starts: int, lives: int | None, cost: int) -> Draft:
@@ -115,8 +122,24 @@ class Wallet:
     def void(self, book: Book, stamp: Stamp, pick: int, amount: int | None) -> Draft:
         return claims.void(book, 1 + pick % (book.last_lot + 1), amount, stamp)
 
-    def clawback(self, book: Book, stamp: Stamp, pick: int, amount: int, rest: str) -> Draft:
+    def clawback(self, book: Book, stamp: Stamp, pick: int | None, amount: int, rest: str) -> Draft:
+        if pick is None:
+            return claims.take_back(
+                book, book.lots[0].number if amount % 2 and book.lots else None, amount, rest, stamp
+            )
         return claims.clawback(book, 1 + pick % (book.last_lot + 1), amount, rest, stamp)
+
+    def give_back(self, book: Book, stamp: Stamp, pick: int, amount: int | None, policy: str) -> Draft:
+        taken = [line.seq for line in self.lines if line.kind == "clawback"]
+        seq = taken[pick % len(taken)] if taken else 0
+        return reversals.reverse(book, seq, amount, policy, stamp, kinds=("clawback",))
+
+    def waive(self, book: Book, stamp: Stamp, pick: int, amount: int) -> Draft:
+        waiting = book.claims[pick % len(book.claims)] if book.claims else None
+        return claims.waive(book, waiting.seq if waiting else 0, amount % 3 + 1, stamp)
+
+    def keep_aside(self, book: Book, stamp: Stamp, pick: int, amount: int) -> Draft:
+        return holds.keep(book, 1 + pick % (book.last_lot + 1), amount, stamp)
 
     def leave(self, book: Book, stamp: Stamp, amount: int | None) -> Draft:
         return moves.move_out(book, amount, stamp)
@@ -126,7 +149,7 @@ class Wallet:
         return held[pick % len(held)] if held else 0
 
     def citable(self) -> tuple[Entry, ...]:
-        return tuple(line for line in self.lines if line.kind in ("deduct", "capture", "reverse", "repay"))
+        return tuple(line for line in self.lines if line.kind in CITABLE)
 
     def shut(self) -> tuple[Lot, ...]:
         return tuple(part for part in self.parts.values() if isinstance(part, Lot) and not part.remaining)

@@ -85,7 +85,7 @@ class Folder:
                 Path("farthing.toml").write_text(block.body, encoding="utf-8")
             case ["toml", "part"]:
                 part = tomllib.loads(block.body, parse_float=Decimal)
-                read(_laid_over(self._catalog, part), name=f"{page.name}:{block.line}", version="")
+                read(laid_over(self._catalog, part), name=f"{page.name}:{block.line}", version="")
         return []
 
     def close(self) -> None:
@@ -105,7 +105,11 @@ def _console(session: str) -> list[tuple[str, str]]:
     ended = "printf '\\n%s\\0' $?"
     done = subprocess.run(
         ["sh", "-c", "\n".join(f"{command}\n{ended}" for command, _, _ in steps)],
-        env={"PATH": f"{Path(sys.executable).parent}:/usr/local/bin:/usr/bin:/bin", "LC_ALL": "C.UTF-8"},
+        env={
+            "PATH": f"{Path(sys.executable).parent}:/usr/local/bin:/usr/bin:/bin",
+            "PYTHONPATH": str(ROOT / "src"),  # the commands of the checkout that the pages stand in
+            "LC_ALL": "C.UTF-8",
+        },
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=60, check=False,
     )  # fmt: skip
     printed = [output.rpartition("\n") for output in done.stdout.split("\0")[:-1]]
@@ -120,9 +124,9 @@ def _printed(text: str, one: re.Match[str], then: re.Match[str] | None) -> str |
     return None if text[one.end() : then.start()].strip() else then["body"]
 
 
-def _laid_over(whole: dict[str, Any], part: dict[str, Any]) -> dict[str, Any]:
+def laid_over(whole: dict[str, Any], part: dict[str, Any]) -> dict[str, Any]:
     both = {**whole, **part}
     for key in whole.keys() & part.keys():
         if isinstance(whole[key], dict) and isinstance(part[key], dict):
-            both[key] = _laid_over(whole[key], part[key])
+            both[key] = laid_over(whole[key], part[key])
     return both

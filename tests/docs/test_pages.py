@@ -17,7 +17,7 @@ from tests.hosts import django_alias
 from tests.store.test_golden import HEADS, PAGE
 
 RUN = {"python", "console run", "toml", "toml part"}
-READ = {"", "text", "console", "sh", "sql", "http", "json", "html", "jsx", "ini"}
+READ = {"", "text", "console", "sh", "sql", "http", "json", "html", "js", "jsx", "ini"}
 EXAMPLES = sorted((DOCS / "examples").glob("*.py"))
 LINK = re.compile(r"\[(?P<label>[^\]]*)\]\((?P<to>[^)\s]+)\)")
 SHOWN = re.compile(r"<!-- shown: (?P<path>\S+) -->\n(?P<text>.*?)<!-- end -->", re.DOTALL)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -84,10 +84,12 @@ def test_processes_whose_clocks_step_under_load_keep_one_order(database_url: str
                 for by in (1.5 * HOUR, -HOUR):
                     clocks[step % 2].move(by)
                     told.wait_for_more(acknowledged=30)
+        seen: set[datetime] = set()
         for account in ("user0", "user1", "user2"):
             times = [line.recorded_at for line in reversed(one.history(account, limit=500).data)]
             assert times == sorted(times)
-            assert one.history(account, sort="oldest", limit=1).data[0].recorded_at < times[-1]
+            seen.update(times)
+        assert len(seen) > 1, "no clock was stepped under load"
         assert told.errors().keys() <= {"insufficient_credits"}
         assert told.unanswered() == []
     prove(database_url, told)

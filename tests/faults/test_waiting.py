@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import threading
 import time
 from collections.abc import Callable
@@ -18,7 +19,7 @@ import farthing
 from farthing import Credits, call
 from farthing.awaiting import AsyncCredits
 from farthing.errors import DatabaseBusy, FarthingError
-from farthing.ledger import writer
+from farthing.ledger import shard
 from farthing.ledger.posting import commands
 from farthing.store import sql
 from tests.faults.told import PATIENCE_S
@@ -48,11 +49,11 @@ def until(so: Callable[[], bool]) -> None:
 
 
 def waits_in_a_lane(credits: Credits, account: str, credit_type: str = "images") -> bool:
-    return (account, credit_type) in credits._writer._lanes
+    return (account, credit_type) in credits._writer.shard(account)._lanes
 
 
 def writes(credits: Credits) -> bool:
-    thread = credits._writer._thread
+    thread = credits._writer.shard("ada")._thread
     return thread is not None and thread.is_alive()
 
 
@@ -127,14 +128,14 @@ def test_a_wallet_that_stays_busy_keeps_the_order_of_its_callers(on_postgresql, 
     url, credits = on_postgresql
     credits.grant("ada", "images", 30, key="g", source="gift")
     said = commands(credits.catalog, [call.deduct("ada", "images", 1, key=f"d{n}") for n in range(30)])
-    settle, longest = writer._settle, [0]
+    settle, longest = shard._settle, [0]
 
     def seen(*args, wait: bool):
         waiting = settle(*args, wait=wait)
         longest.append(len(waiting) if wait else 0)
         return waiting
 
-    monkeypatch.setattr(writer, "_settle", seen)
+    monkeypatch.setattr(shard, "_settle", seen)
     with holding(url, "ada"):
         answers = [credits.submit(command) for command in said]
         until(lambda: longest.count(30) == 1 or longest.count(29) == 1)  # the lane gave up once, and begins again
@@ -191,7 +192,7 @@ def test_a_thread_that_cannot_be_started_leaves_nobody_waiting(database_url: str
         try:
             in_thread(credits.grant, "ada", "images", 10, key="g", source="gift").result(5)
         except NoAnswer:
-            credits._writer._thread = None  # let the test end
+            credits._writer.shard("ada")._thread = None  # let the test end
             pytest.fail("every verb of this process waits for a thread that never began")
 
 
@@ -214,7 +215,7 @@ def test_a_lane_that_cannot_be_started_leaves_nobody_waiting(on_postgresql, monk
     try:
         in_thread(credits.deduct, "bob", "images", 1, key="d").result(5)
     except NoAnswer:
-        credits._writer._thread = None
+        credits._writer.shard("bob")._thread = None
         pytest.fail("the writer's thread died of it; every verb of this process waits for ever")
 
 
@@ -334,14 +335,14 @@ def test_a_batch_over_wallets_with_many_lots_reads_each_of_them_once(
 ):
     """Each wallet of a batch that needs all its lots starts the whole batch again."""
     with farthing.open(database_url, catalog=shop(), clock=clock) as credits:
-        names = [f"user-{number}" for number in range(12)]
+        names = neighbours(credits, 12)
         for name in names:
             with credits.begin() as tx:
                 for lot in range(70):
                     tx.grant(name, "images", 1, key=f"g{lot}", source="gift")
-        with holding_writer(credits):
+        with holding_shard(credits, names[0]) as shard:
             futures = [in_thread(credits.deduct, name, "images", 70, key="most") for name in names]
-            until(lambda: len(credits._writer._queue) == len(names))
+            until(lambda: len(shard._queue) == len(names))
             reads: list[int] = []
             real = sql.read_books
             monkeypatch.setattr(sql, "read_books", lambda *args, **named: (reads.append(1), real(*args, **named))[1])
@@ -350,11 +351,17 @@ def test_a_batch_over_wallets_with_many_lots_reads_each_of_them_once(
         assert len(reads) < len(names), "each wallet of the batch had all of it read again"
 
 
+def neighbours(credits: Credits, count: int) -> list[str]:
+    """Accounts whose commands fall to one shard."""
+    names = (f"user-{number}" for number in itertools.count())
+    return list(itertools.islice((n for n in names if credits._writer.shard(n) is credits._writer.shard("ada")), count))
+
+
 @contextmanager
-def holding_writer(credits: Credits):
-    """Nothing is taken from the queue meanwhile, so that what comes is one batch."""
-    writer = credits._writer
-    until(lambda: not writer._working)
-    writer._working = True
-    yield
-    writer._rest()
+def holding_shard(credits: Credits, account: str):
+    """Nothing is taken from the account's queue meanwhile, so that what comes is one batch."""
+    shard = credits._writer.shard(account)
+    until(lambda: not shard._working)
+    shard._working = True
+    yield shard
+    shard._rest()

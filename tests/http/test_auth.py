@@ -23,6 +23,7 @@ NEEDS = {
     ("POST", "/v1/accounts/{account}/checks"): "read",
     ("GET", "/v1/catalog"): None,
     ("POST", "/v1/quotes"): None,
+    ("POST", "/v1/accounts/{account}/quotes"): "sell",
     ("POST", "/v1/accounts/{account}/checkouts"): "sell",
     ("GET", "/v1/accounts/{account}/orders"): "read",
     ("GET", "/v1/accounts/{account}/orders/{order}"): "read",

@@ -11,8 +11,10 @@ import pytest
 from farthing import Credits
 from farthing.providers import Bill
 from farthing.providers.sandbox import Kind, Sandbox
+from tests.herald import Herald
 from tests.http.conftest import Api, exact
 from tests.kit import Clock, proved
+from tests.selling import STORE, selling
 
 CATALOG = """
 locale = "en"
@@ -268,3 +270,58 @@ def test_nothing_is_offered_while_selling_is_switched_off(database_url: str, clo
         assert (shown["selling"], shown["packages"], shown["prices"]) == (False, [], [])
         refused = api.post("/v1/quotes", json={"package": "starter"})
         assert (refused.status_code, refused.json()["code"]) == (403, "switched_off")
+
+
+@pytest.mark.row("C1")
+def test_nobody_is_sent_to_a_provider_that_is_switched_off(database_url: str, clock: Clock):
+    with selling(database_url, clock, STORE + "\n[switches.providers]\nsandbox = false\n") as credits:
+        api = Api(credits)
+        assert api.post("/v1/quotes", json={"package": "starter"}).status_code == 200
+        refused = api.write("/v1/accounts/ada/checkouts", "buy:1", package="starter")
+        assert (refused.status_code, refused.json()["code"]) == (403, "switched_off")
+        assert refused.json()["switch"] == "providers.sandbox"
+        assert credits.orders("ada").data == []
+
+
+@pytest.mark.row("C1")
+def test_no_gift_is_paid_through_the_api_while_gifts_are_switched_off(database_url: str, clock: Clock):
+    with proved(database_url, clock, CATALOG + "\n[switches]\ngifts = false\n") as credits:
+        api = Api(credits)
+        assert api.put("/v1/accounts/ada", json={}).status_code in (200, 201)
+        assert credits.balance("ada", "images").posted == 0
+
+
+@pytest.mark.row("P3", "P10", "D1")
+def test_a_form_has_what_it_needs_in_the_answer_and_in_no_other(api: Api):
+    api.credits.providers["herald"] = herald = Herald()
+    asked = {"package": "starter", "provider": "herald", "form": True, "email": "ada@example.com", "locale": "en"}
+    asked |= {"metadata": {"team": "blue"}}
+    made = api.write("/v1/accounts/ada/checkouts", "cart:1", **asked)
+    assert made.status_code == 201
+    answer = made.json()
+    assert (answer["url"], answer["publishable_key"]) == (None, "pk_test_herald")
+    assert answer["client_secret"].startswith("form_ord_")
+    again = api.write("/v1/accounts/ada/checkouts", "cart:1", **asked)
+    assert (again.json(), again.headers["idempotent-replayed"]) == (answer, "true")
+    order = api.get(f"/v1/accounts/ada/orders/{answer['order']['id']}")
+    assert answer["client_secret"] not in order.text
+    told = {"form": True, "save_card": False, "email": "ada@example.com", "locale": "en", "metadata": {"team": "blue"}}
+    assert told.items() <= order.json().items()
+    assert (herald.asked[0].email, herald.asked[0].metadata) == ("ada@example.com", {"team": "blue"})
+
+
+@pytest.mark.row("P10", "D1")
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"email": "ada"},
+        {"locale": "english please"},
+        {"metadata": {"farthing": "x"}},
+        {"form": True},
+    ],
+    ids=lambda wrong: next(iter(wrong)),
+)
+def test_what_cannot_be_passed_on_is_refused_with_its_field(api: Api, wrong: dict[str, Any]):
+    refused = api.write("/v1/accounts/ada/checkouts", "cart:1", package="starter", **wrong)
+    assert (refused.json()["code"], refused.json()["field"]) == ("invalid_field", *wrong)
+    assert api.get("/v1/accounts/ada/orders").json()["data"] == []

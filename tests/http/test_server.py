@@ -5,6 +5,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -192,11 +193,19 @@ def test_a_purchase_goes_through_the_sandboxs_own_page_over_real_http(market: Ca
             visit = re.search(r'name="visit" value="([0-9a-f]+)"', page.text)
             assert visit
             httpx2.post(bought["url"], data={"action": "pay", "visit": visit[1]})
-            order = caller.get(f"/v1/accounts/ada/orders/{bought['order']['id']}").json()
+            order = handled(caller, f"/v1/accounts/ada/orders/{bought['order']['id']}")
             assert (order["status"], order["paid_minor"]) == ("fulfilled", 990)
             assert caller.get("/v1/accounts/ada/balances/images").json()["available"] == 110
             large = httpx2.post(bought["url"], content=b"x" * (MAX_BODY_BYTES + 1))
             assert large.status_code == 413
+
+
+def handled(caller: httpx2.Client, order: str) -> Any:
+    """The order once its webhook is handled: the server does that after it has answered."""
+    deadline = time.monotonic() + 30
+    while (found := caller.get(order).json())["status"] == "open" and time.monotonic() < deadline:
+        time.sleep(0.02)
+    return found
 
 
 def test_without_a_secret_there_is_no_sandbox(

@@ -42,7 +42,7 @@ class Page(HTMLParser):
             self._silent += 1
         if tag == "form":
             self._in_form = True
-            self.forms.append({"action": given["action"]})
+            self.forms.append({"action": given.get("action", "")})
         if tag == "input" and self._in_form:
             self.forms[-1][given["name"]] = given.get("value", "")
         if tag == "button" and self._in_form:

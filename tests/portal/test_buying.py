@@ -181,9 +181,19 @@ def test_selling_switched_off_is_said(at: Site, ada: Customer):
     at.credits.catalog = shop(STORE + "\n[switches]\nselling = false\n")
     assert "Nothing is sold right now" in ada.see("/buy").text
     answer = ada.press(page, STARTER)
-    assert "Selling is switched off right now." in Page(answer.text).text
+    assert "Selling, or this way to pay, is switched off right now." in Page(answer.text).text
     assert "Code for support: switched_off" in Page(answer.text).text
     assert "Buy Image credits" not in ada.see("/").text
+
+
+@pytest.mark.row("C1")
+def test_a_provider_that_is_switched_off_is_no_way_to_pay(at: Site, ada: Customer):
+    page = ada.see("/buy")
+    at.credits.catalog = shop(STORE + "\n[switches.providers]\nsandbox = false\n")
+    assert "no payment provider is connected" in ada.see("/buy").text
+    answer = ada.press(page, STARTER)
+    assert "Code for support: switched_off" in Page(answer.text).text
+    assert at.credits.orders("ada").data == []
 
 
 class Away:
@@ -191,9 +201,13 @@ class Away:
 
     name = "away"
     livemode = False
+    forms = False
 
     def __init__(self) -> None:
         self.up = False
+
+    def require_billable(self, currency: str, total_minor: int) -> None:
+        """It takes everything."""
 
     def start(self, bill: Bill) -> Started:
         if not self.up:

@@ -41,11 +41,17 @@ def page(request: pytest.FixtureRequest, browser: Browser, shop: Site) -> Iterat
     said: list[str] = []
     page.on("console", lambda message: said.append(message.text))
     page.on("pageerror", lambda error: said.append(str(error)))
-    page.on("request", lambda asked: said.append(asked.url) if not asked.url.startswith(shop.address) else None)
+    page.on("request", lambda asked: said.append(asked.url) if not asked.url.startswith(allowed(shop, page)) else None)
     sign_in(page, shop, "ada")
     yield page
     context.close()
     assert [line for line in said if "status of 404" not in line] == []
+
+
+def allowed(shop: Site, page: Page) -> tuple[str, ...]:
+    """Whom a page may ask: our server alone, and the provider on the one page with its form."""
+    own = (shop.address,)
+    return (*own, "https://js.stripe.com/", "https://api.stripe.com/") if "/pay/" in page.url else own
 
 
 def every_page(shop: Site) -> dict[str, Callable[[Page], object]]:
@@ -54,7 +60,8 @@ def every_page(shop: Site) -> dict[str, Callable[[Page], object]]:
 
 NAMES = [
     "overview", "buy", "buy_refused", "history", "result_paid", "result_declined", "result_cancelled",
-    "result_waiting", "orders", "not_found", "empty", "signed_out", "enter", "in_trouble",
+    "result_waiting", "result_refunded", "result_disputed", "form", "form_unloaded",
+    "orders", "not_found", "empty", "signed_out", "enter", "in_trouble",
 ]  # fmt: skip
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from farthing.providers.sandbox import Kind
 from farthing.selling.orders import OrderView
+from tests.herald import Herald, Purchase
 from tests.kit import Clock, shop
 from tests.portal.customer import Customer, Page
 from tests.portal.site import PREFIX, STORE, Site
@@ -122,6 +123,85 @@ def test_money_that_does_not_match_is_under_review(at: Site, ada: Customer, orde
     text = result(ada, order).text
     assert "We are checking your payment" in text and "Please do not pay again" in text
     assert "Paid $0.01" in text and "added" not in text
+
+
+@pytest.fixture
+def bought(at: Site, ada: Customer) -> Purchase:
+    """550 images for $39.00, paid."""
+    at.credits.providers["herald"] = Herald()
+    made = Purchase(at.credits, package="studio")
+    made.paid()
+    return made
+
+
+@pytest.mark.row("P11", "P7")
+def test_a_whole_refund_is_said_with_what_became_of_the_credits(ada: Customer, bought: Purchase):
+    bought.tell(bought.refund(3900))
+    text = result(ada, bought.order).text
+    assert "Refunded $39.00 went back to you. With the money, 550 Image credits were taken back." in text
+    assert "Your balance: 10 Image credits" in text and "Thank you" not in text and "owe" not in text
+    assert "Refunded" in ada.see("/orders").text
+
+
+@pytest.mark.row("P11", "P7")
+def test_a_refund_in_part_is_said_and_what_was_used_up_is_owed(at: Site, ada: Customer, bought: Purchase):
+    at.credits.deduct("ada", "images", 555, key="use")
+    bought.tell(bought.refund(1300))
+    text = result(ada, bought.order).text
+    assert "Refunded in part $13.00 of your payment went back to you." in text
+    assert "With the money, 182 Image credits were taken back." in text
+    assert "the next credits that you get pay for it first" in text
+    assert "Your balance: -177 Image credits" in text.replace("−", "-")
+    assert "Refunded in part" in ada.see("/orders").text
+
+
+@pytest.mark.row("P11", "P7")
+def test_a_refund_that_took_nothing_says_so(at: Site, ada: Customer, bought: Purchase):
+    at.credits.catalog = shop(STORE + '\n[money_back]\nrefunds = "keep"\n')
+    bought.tell(bought.refund(3900))
+    assert "None of the credits were taken back. Your balance: 560" in result(ada, bought.order).text
+
+
+@pytest.mark.row("P11", "P7")
+def test_what_a_hold_kept_and_lost_to_a_refund_later_is_said_too(at: Site, ada: Customer, bought: Purchase):
+    held = at.credits.hold("ada", "images", 460, key="work")
+    bought.tell(bought.refund(3900))
+    assert "With the money, 100 Image credits were taken back." in result(ada, bought.order).text
+    held.release()
+    assert "With the money, 550 Image credits were taken back." in result(ada, bought.order).text
+
+
+@pytest.mark.row("P11", "P7")
+def test_a_dispute_is_said_until_it_is_decided(ada: Customer, bought: Purchase):
+    bought.tell(bought.dispute("opened"))
+    text = result(ada, bought.order).text
+    assert "Your bank asks for the money back A dispute about $39.00 is open." in text
+    assert "Until then, 550 Image credits are set aside." in text and "Your balance: 10 Image credits" in text
+    assert "Disputed" in ada.see("/orders").text
+    bought.tell(bought.dispute("won"))
+    assert "550 Image credits added Thank you. Your new balance: 560 Image credits" in result(ada, bought.order).text
+
+
+@pytest.mark.row("P11", "P7")
+def test_a_dispute_about_the_rest_of_what_was_refunded_says_both(ada: Customer, bought: Purchase):
+    bought.tell(bought.refund(1300))
+    bought.tell(bought.dispute("opened", 2600))
+    text = result(ada, bought.order).text
+    assert "A dispute about $26.00 is open." in text and "$13.00 of your payment went back to you." in text
+    assert "182 Image credits were taken back." in text
+    bought.tell(bought.dispute("lost", 2600))
+    assert "Refunded $39.00 went back to you. With the money, 550 Image credits" in result(ada, bought.order).text
+
+
+@pytest.mark.row("P11", "P7", "C10")
+def test_money_that_went_back_is_said_in_chinese(at: Site, bought: Purchase):
+    at.credits.open_account("mei", locale="zh")
+    of_mei = Purchase(at.credits, account="mei", package="studio")
+    of_mei.paid()
+    of_mei.tell(of_mei.refund(1300))
+    with Customer(at, "mei") as mei:
+        text = mei.see(f"/orders/{of_mei.order.id}").text
+        assert "已部分退款" in text and "收回了" in text and "taken" not in text
 
 
 @pytest.mark.row("P11")

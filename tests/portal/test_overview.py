@@ -109,7 +109,7 @@ def test_nothing_to_have_and_nothing_to_buy(database_url: str, clock: Clock):
         ("en", "UTC", "Jan 31, 2026, 12:00 AM"),
         ("en-GB", "Asia/Kathmandu", "31 Jan 2026, 05:45"),
         ("en-AU", "America/New_York", "30 Jan 2026, 7:00 pm"),
-        ("zh", "Asia/Shanghai", "Jan 31, 2026, 8:00 AM"),
+        ("zh", "Asia/Shanghai", "2026年1月31日, 08:00"),
         ("xx-nonsense", "UTC", "Jan 31, 2026, 12:00 AM"),
     ],
 )

@@ -77,7 +77,9 @@ def orders(credits: Credits, clock: Clock) -> None:
     """One open, one paid with tax and a bonus, one under review, one failed; a guest's, paid before and after."""
     buyers = {"open": "ada", "paid": "ada", "review": "ada", "failed": "ada", "before": "guest", "after": "guest"}
     made = {
-        name: credits.checkout(account, key=f"buy:{name}", package="starter", return_url="https://shop.test/{order}")
+        name: credits.checkout(
+            account, key=f"buy:{name}", package="starter", return_url="https://shop.test/{order}", email="a@shop.test"
+        )
         for name, account in buyers.items()
     }
     clock.move("1h")

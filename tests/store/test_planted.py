@@ -25,7 +25,7 @@ pytestmark = [pytest.mark.row("L14"), pytest.mark.long]
 BOOKS = (wallets, lots, debts, holds, claims, entries, orders)
 FREE = {
     # `erase` may blank these, so no seal covers them.
-    *(entries.c.reason, entries.c.actor, entries.c.metadata, orders.c.return_url),
+    *(entries.c.reason, entries.c.actor, entries.c.metadata, orders.c.return_url, orders.c.paying),
     orders.c.url,  # an address that a provider gave, and nobody else knows
 }
 MAY_BE_LATER = wallets.c.recorded_at  # a job looked and found nothing due; but it cannot have overlooked anything

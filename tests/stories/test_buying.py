@@ -14,8 +14,7 @@ from typing import Any
 import pytest
 
 import farthing
-from farthing.core.payments import Order
-from farthing.core.pricing import Quote
+from farthing.core.orders import Order
 from farthing.errors import (
     DatabaseBusy,
     InvalidAccount,
@@ -33,7 +32,6 @@ from farthing.errors import (
 )
 from farthing.providers import Bill, Started
 from farthing.providers.sandbox import Sandbox
-from farthing.selling.quoting import quote
 from farthing.store import acts
 from farthing.store import orders as order_rows
 from tests.databases import Databases
@@ -309,15 +307,9 @@ def test_a_payment_may_arrive_before_its_checkout_was_noted(database_url: str, c
 
 
 @pytest.mark.row("P6")
-def test_what_is_discounted_to_nothing_needs_no_payment(
-    database_url: str, clock: Clock, monkeypatch: pytest.MonkeyPatch
-):
-    def free(*args: Any, **kwargs: Any) -> Quote:
-        quoted = quote(*args, **kwargs)
-        return quoted._replace(discount_minor=quoted.total_minor, total_minor=0)
-
-    monkeypatch.setattr("farthing.selling.checkout.quote", free)
-    with selling(database_url, clock) as credits:
+def test_what_is_discounted_to_nothing_needs_no_payment(database_url: str, clock: Clock):
+    with selling(database_url, clock, f'{STORE}\n[plans.staff]\nevery = "1mo"\ndiscount = 100') as credits:
+        credits.start_plan("ada", "staff", key="plan:1")
         checkout = credits.checkout("ada", package="starter", key="buy:1")
         assert (checkout.order.status, checkout.url, available(credits)) == ("fulfilled", None, 110)
         assert checkout.order == credits.checkout("ada", package="starter", key="buy:1").order
@@ -340,7 +332,7 @@ def test_what_is_wrong_before_any_order_has_a_code_and_leaves_none(database_url:
         ]
         for refused, code, call in wrong:
             with pytest.raises(refused) as error:
-                credits.checkout("ada", **{"key": "buy:1"} | call)
+                credits.checkout("ada", **{"key": "buy:1", **call})
             assert code == error.value.code
         with pytest.raises(InvalidAccount):
             credits.checkout("a/b", package="starter", key="buy:1")

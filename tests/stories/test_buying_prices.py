@@ -98,7 +98,7 @@ def credits(database_url: str, clock: Clock) -> Iterator[Credits]:
 def test_a_hundred_images_cost_10_dollars_and_one_more_8_08(credits: Credits):
     hundred = credits.quote("images", 100)
     assert (hundred.total, hundred.currency, hundred.unit_price) == (Decimal("10.00"), "USD", Decimal("0.10"))
-    assert hundred.next_slab == (101, Decimal("0.08"), 808, 202)
+    assert hundred.next_slab == (101, Decimal("0.08"), 808, 202, -192)
     more = credits.quote("images", 101)
     assert (more.total, more.unit_price, more.next_slab) == (Decimal("8.08"), Decimal("0.08"), None)
     assert credits.catalog.warnings[0].endswith("100 images cost USD 10.00, but 101 cost only USD 8.08")

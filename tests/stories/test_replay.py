@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from decimal import Decimal
@@ -22,7 +23,7 @@ from farthing import Credits
 from farthing.catalog import parse
 from farthing.errors import InvalidField, InvalidKey, Unavailable, UnknownCreditType
 from farthing.ledger.verifying import verify
-from farthing.replay import Measure, Rejected, Replay, Usage
+from farthing.replay import Charge, Measure, Rejected, Replay, Usage
 from tests.databases import Databases, shut
 
 CATALOG = """
@@ -32,6 +33,17 @@ name = "Tokens"
 [credit_types.chat]
 name = "Chat"
 scale = 2
+
+[operations.talk]
+credit_type = "chat"
+dimensions = ["model"]
+
+[[operations.talk.rates]]
+when = { model = "swift" }
+measures = { input_tokens = "0.15 per 1000", output_tokens = "0.60 per 1000" }
+
+[[operations.talk.rates]]
+measures = { input_tokens = "2.50 per 1000", output_tokens = "10 per 1000" }
 """
 TRACE = Path(os.environ.get("FARTHING_TEST_DATA", "")) / "azure_llm_trace_conv_2023.csv"
 ACCOUNTS = 12
@@ -279,6 +291,65 @@ def computed(funds: dict[str, int]) -> tuple[dict[str, int], dict[int, int]]:
             else:
                 refused[number + 1] = cost
     return left, refused
+
+
+def talk(columns: dict[str, str], *, model: str | None = None) -> Charge:
+    """A charge of `talk` with the model of a column, or the same one for all rows."""
+    return Charge("talk", columns, {"model": model} if model else {}, {} if model else {"model": "model"})
+
+
+@pytest.mark.row("C9", "D7")
+def test_rows_are_charged_by_a_rate_card(credits: Credits, table: Callable[..., Path]):
+    credits.grant("ada", "chat", 100, key="g", source="purchase")
+    file = table(
+        "who,model,in,out",
+        "ada,swift,1000,0",
+        "ada,deep,0,1000",
+        "ada,swift,0,0",
+        "ada,swift,-1,0",
+        "ada,,1,1",
+        "bob,x,1,0",
+    )
+    priced = Usage(None, (), "who", charge=talk({"input_tokens": "in", "output_tokens": "out"}))
+    run = Replay(credits, file, priced)
+    assert rejected(run) == [(4, 5, "invalid_amount"), (5, 6, "invalid_field"), (6, 7, "insufficient_credits")]
+    tally = run.tally
+    assert (tally.rows, tally.deducted, tally.empty, tally.refused, tally.unreadable) == (6, 2, 1, 1, 2)
+    assert (run.credits, run.credit_type) == (Decimal("10.15"), "chat")
+    assert [line.operation for line in credits.history("ada", kinds=["deduct"]).data] == ["talk", "talk"]
+    again = Replay(credits, file, priced).run()
+    assert (again.deducted, again.replayed) == (0, 2)
+
+
+@pytest.mark.row("C9", "D7", "L16")
+@pytest.mark.skipif(not TRACE.is_file(), reason=f"FARTHING_TEST_DATA names no folder with {TRACE.name}")
+def test_an_hour_of_real_traffic_costs_what_the_card_says(
+    credits: Credits, record_property: Callable[[str, object], None]
+):
+    for number in range(1, ACCOUNTS + 1):
+        credits.grant(f"user-{number}", "chat", 10_000, key="g", source="purchase")
+    priced = talk({"input_tokens": "ContextTokens", "output_tokens": "GeneratedTokens"}, model="swift")
+    columns = Usage(None, (), None, ACCOUNTS, "user-", "TIMESTAMP", charge=priced)
+    run, started = Replay(credits, TRACE, columns), perf_counter()
+    tally = run.run()
+    record_property("figure", f"replay by a rate card: {tally.rows / (perf_counter() - started):,.0f} rows a second")
+    spent = in_cents()
+    assert (tally.rows, tally.deducted, tally.refused, tally.unreadable) == (19_366, 19_366, 0, 0)
+    assert run.credits == Decimal(sum(spent.values())) / 100
+    for who, cents in spent.items():
+        assert credits.balance(who, "chat").posted == 10_000 - Decimal(cents) / 100
+    again = Replay(credits, TRACE, columns).run()
+    assert (again.deducted, again.replayed) == (0, tally.deducted)
+
+
+def in_cents() -> dict[str, int]:
+    """What each account's rows cost in hundredths of a credit, each row rounded up, in whole numbers alone."""
+    spent: dict[str, int] = defaultdict(int)
+    with TRACE.open(newline="") as file:
+        for number, row in enumerate(csv.DictReader(file)):
+            exact = 15 * int(row["ContextTokens"]) + 60 * int(row["GeneratedTokens"])  # thousandths of a hundredth
+            spent[f"user-{number % ACCOUNTS + 1}"] += -(-exact // 1000)
+    return spent
 
 
 def test_a_database_that_goes_away_stops_the_run_and_the_next_one_finishes_it(

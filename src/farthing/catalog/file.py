@@ -2,35 +2,52 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from copy import deepcopy
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from itertools import takewhile
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from farthing.amounts import minor_units, to_units
 from farthing.catalog import Catalog, Gift
+from farthing.catalog.importing import imported
+from farthing.catalog.kept import written
+from farthing.catalog.nearest import did_you_mean, listed
 from farthing.catalog.schema import (
+    CODE,
+    AllotmentSection,
     CreditTypeSection,
     Document,
     GiftSection,
+    OperationSection,
     PackageSection,
+    PlanSection,
     PriceSection,
+    PromoCodeSection,
     SlabSection,
+    settings_of,
     without_assurance,
 )
-from farthing.core import slabs
+from farthing.core import rates, slabs
 from farthing.core.book import CreditType
 from farthing.core.calendar import EPOCH, after, span
-from farthing.core.pricing import Package, PriceRule, Slab
+from farthing.core.orders import MoneyBack
+from farthing.core.payments import Asks
+from farthing.core.plans import Allotment, Plan, divided
+from farthing.core.pricing import Calculator, Package, PriceRule, Slab
+from farthing.core.promos import CODE as PROMO_CODE
+from farthing.core.promos import PromoCode
+from farthing.core.rates import RateCard, RateRow
 from farthing.core.words import Words
 from farthing.errors import CatalogInvalid, Invalid
 
 _KINDS = {
-    "extra_forbidden": "there is no such setting",
     "missing": "it is missing",
     "string_type": "write a text in quotes",
     "int_type": "write a whole number, without quotes",
@@ -40,11 +57,11 @@ _KINDS = {
     "list_type": 'write a list, such as ["pro"]',
     "too_short": "there must be at least one",
     "string_too_short": "it is empty",
-    "string_pattern_mismatch": "write a code: small letters, digits and _, a letter first, at most 32 in all",
 }
 
 _STAND_INS = {
-    "name": "?", "scale": 6, "amount": 1, "credit_type": "", "credits": 1, "price": {"USD": 1}, "mode": "volume"
+    "name": "?", "scale": 6, "amount": 1, "credit_type": "", "credits": 1, "price": {"USD": 1}, "mode": "volume",
+    "rates": [{"flat": 1}],
 }  # fmt: skip
 
 
@@ -62,6 +79,9 @@ def read(document: dict[str, Any], *, name: str, version: str) -> Catalog:
     gifts = [reading.gift(code, section) for code, section in file.gifts.items()]
     packages = [reading.package(code, section) for code, section in file.packages.items()]
     prices = [reading.price(code, section) for code, section in file.prices.items()]
+    plans = [reading.plan(code, section) for code, section in file.plans.items()]
+    operations = [reading.operation(code, section) for code, section in file.operations.items()]
+    promos = [reading.promo(code, section) for code, section in file.promo_codes.items()]
     if problems:
         raise _invalid(name, problems)
     return Catalog(
@@ -69,12 +89,19 @@ def read(document: dict[str, Any], *, name: str, version: str) -> Catalog:
         time_zone=file.time_zone,
         locale=file.locale,
         currency=file.currency,
-        switches=file.switches.model_dump(),
+        switches=file.switches.model_dump(exclude={"providers"})
+        | {f"providers.{name}": on for name, on in file.switches.providers.items()},
+        providers={name: Asks(**section.model_dump()) for name, section in file.providers.items()},
         credit_types=types,
         gifts=tuple(gift for gift in gifts if gift),
         packages={p.code: p for p in sorted(filter(None, packages), key=lambda package: package.sort)},
         prices={rule.credit_type: rule for rule in prices if rule},
+        plans={plan.code: plan for plan in plans},
+        operations={card.operation: card for card in operations},
+        promo_codes={promo.code: promo for promo in promos if promo},
+        money_back=MoneyBack(file.money_back.refunds, file.money_back.disputes),
         warnings=tuple(reading.warnings),
+        document=written(document),
     )
 
 
@@ -85,6 +112,10 @@ class _Reading:
         self.locale = file.locale
         self.currency = file.currency
         self.known = known
+        self.known_plans = [*file.plans]
+        self.known_packages = [*file.packages]
+        self.time_zone = file.time_zone
+        self._promos: dict[str, str] = {}
         self.problems = problems
         self.warnings: list[str] = []
         self.credit_types = {code: self._credit_type(code, section) for code, section in file.credit_types.items()}
@@ -105,6 +136,9 @@ class _Reading:
         self._doubt_currency(f"{path}.price", prices)
         name = self._words(f"{path}.name", section.name) or Words(code.replace("_", " ").capitalize())
         description = self._words(f"{path}.description", section.description)
+        for plan in section.plans:
+            if self.known_plans and plan not in self.known_plans:
+                self._unknown(f"{path}.plans", "plan", plan, self.known_plans)
         if kind is None:
             return None
         credits = self._units(f"{path}.credits", section.credits, kind)
@@ -124,16 +158,134 @@ class _Reading:
             None if limit is None else self._units(f"{path}.{name}", limit, kind)
             for name, limit in (("min", section.min), ("max", section.max), ("step", section.step))
         )
+        if section.calculator is not None:
+            return self._calculated(path, section, PriceRule(code, "calculator", {}, least, most, step or 1), kind)
+        if not any(problem.startswith(f"{path}.") for problem in self.problems):
+            lacking = [name for name in ("mode", "slabs") if not getattr(section, name)]
+            self.problems += [f"{path}.{name}: it is missing" for name in lacking]
+        if section.currencies:
+            self.problems.append(f"{path}.currencies: the slabs say in which currencies there is a price")
         ranges = {
             currency: tuple(self._slab(f"{path}.slabs.{currency}.{n}", slab, kind) for n, slab in enumerate(given, 1))
-            for currency, given in section.slabs.items()
+            for currency, given in (section.slabs or {}).items()
         }
-        if len(self.problems) > before:
+        if section.mode is None or not ranges or len(self.problems) > before:
             return None
         ordered = {currency: tuple(sorted(given)) for currency, given in ranges.items()}
         rule = PriceRule(code, section.mode, ordered, least, most, step or 1)
         self._judge(path, rule, kind)
         return rule
+
+    def _calculated(self, path: str, section: PriceSection, rule: PriceRule, kind: CreditType) -> PriceRule | None:
+        """The rule with its calculator, which is imported here and not only when somebody asks for a price."""
+        for name in ("mode", "slabs"):
+            if getattr(section, name):
+                self.problems.append(f"{path}.{name}: there is a calculator already; keep one of the two")
+        self.problems += [f"{path}: {fault}" for fault in slabs.limit_faults(rule, kind)]
+        if rule.maximum is not None and (rule.minimum or rule.step) > rule.maximum:
+            self.problems.append(f"{path}: nothing can be sold: min is more than max")
+        currencies = tuple(dict.fromkeys(section.currencies)) or (self.currency,)
+        self._doubt_currency(f"{path}.currencies", dict.fromkeys(currencies))
+        try:
+            function = imported(section.calculator or "")
+        except ValueError as error:
+            self.problems.append(f"{path}.calculator: {error}")
+            return None
+        return rule._replace(calculator=Calculator(section.calculator or "", function, currencies))
+
+    def plan(self, code: str, section: PlanSection) -> Plan:
+        path = f"plans.{code}"
+        if section.drip and not divided(span(section.every), span(section.drip)):
+            self.problems.append(f"{path}.drip: {section.drip} does not divide {section.every} into equal parts")
+        trial = section.trial
+        trial_credits = self._by_type(f"{path}.trial.credits", trial.credits) if trial else {}
+        prices = {
+            currency: self._minor(f"{path}.price.{currency}", price, currency) if price else 0
+            for currency, price in section.price.items()
+        }
+        allotments = {
+            kind: allotment
+            for kind, given in section.credits.items()
+            if (allotment := self._allotment(f"{path}.credits.{kind}", kind, given))
+        }
+        return Plan(
+            code, self._words(f"{path}.name", section.name) or Words(code.replace("_", " ").capitalize()),
+            section.every, allotments, self._words(f"{path}.description", section.description), section.drip,
+            section.driver, section.rank, trial.length if trial else None, trial_credits, section.upgrade,
+            section.unused, section.frozen, prices, section.discount, section.attributes,
+        )  # fmt: skip
+
+    def operation(self, code: str, section: OperationSection) -> RateCard:
+        path = f"operations.{code}"
+        kind = self._kind(f"{path}.credit_type", section.credit_type)
+        minimum = self._units(f"{path}.minimum", section.minimum, kind) if kind and section.minimum else 0
+        rows = tuple(RateRow(row.when, row.measures, row.flat) for row in section.rates)
+        card = RateCard(code, section.credit_type, tuple(section.dimensions), rows, minimum, section.rounding)
+        if not any(problem.startswith(f"{path}.dimensions") for problem in self.problems):
+            self.problems += [f"{path}.{setting}: {wrong}" for setting, wrong in rates.faults(card)]
+        self.warnings += [f"{path}.{setting}: {doubt}" for setting, doubt in rates.doubts(card)]
+        return card
+
+    def promo(self, said: str, section: PromoCodeSection) -> PromoCode | None:
+        path, before = f"promo_codes.{said}", len(self.problems)
+        if not PROMO_CODE.fullmatch(said):
+            self.problems.append(f"{path}: write a code: letters, digits, - and _, 2 to 32 in all")
+        code = said.upper()
+        if code in self._promos:
+            self.problems.append(f"{path}: it is {self._promos[code]} again; codes are compared without case")
+        self._promos.setdefault(code, said)
+        if sum(map(bool, (section.percent, section.amount, section.bonus))) != 1:
+            self._problem_alone(path, "write one of percent, amount and bonus")
+        amounts = {
+            currency: self._minor(f"{path}.amount.{currency}", amount, currency)
+            for currency, amount in section.amount.items()
+        }
+        bonus = self._by_type(f"{path}.bonus", section.bonus)
+        for package in section.packages:
+            if package not in self.known_packages:
+                self.problems.append(f"{path}.packages: there is no package {package!r}")
+        for credit_type in section.credit_types:
+            self._kind(f"{path}.credit_types", credit_type)
+        starts, ends = self._day(section.starts), self._day(section.ends, 1)
+        if starts and ends and starts >= ends:
+            self.problems.append(f"{path}.until: it ends before it begins")
+        if len(self.problems) > before:
+            return None
+        return PromoCode(
+            code, section.percent or Decimal(0), amounts, bonus, section.uses, section.uses_per_account, starts, ends,
+            tuple(section.packages), tuple(section.credit_types), section.disabled,
+        )  # fmt: skip
+
+    def _problem_alone(self, path: str, said: str) -> None:
+        """Notes what is wrong with a section, unless it follows from what is wrong in it."""
+        if not any(problem.startswith(f"{path}.") for problem in self.problems):
+            self.problems.append(f"{path}: {said}")
+
+    def _day(self, said: date | None, later: int = 0) -> datetime | None:
+        """An instant as written; of a day its beginning in the catalog's time zone, or so many days later."""
+        if said is None:
+            return None
+        if isinstance(said, datetime):
+            return (said if said.tzinfo else said.replace(tzinfo=ZoneInfo(self.time_zone))).astimezone(UTC)
+        day = datetime.combine(said, time(), ZoneInfo(self.time_zone)) + timedelta(days=later)
+        return day.astimezone(UTC)
+
+    def _by_type(self, path: str, given: Mapping[str, Decimal]) -> dict[str, int]:
+        kinds = {code: self._kind(f"{path}.{code}", code) for code in given}
+        return {code: self._units(f"{path}.{code}", given[code], kind) for code, kind in kinds.items() if kind}
+
+    def _allotment(self, path: str, code: str, section: AllotmentSection) -> Allotment | None:
+        kind = self._kind(path, code)
+        if section.renewal == "reset" and section.expires is not None:
+            self.problems.append(f'{path}.expires: with renewal = "reset" the credits end with their cycle')
+        if (section.renewal == "rollover") != (section.cap is not None):
+            self.problems.append(f'{path}.cap: renewal = "rollover" needs it, and nothing else has it')
+        if kind is None:
+            return None
+        cap = self._units(f"{path}.cap", section.cap, kind) if section.cap else 0
+        return Allotment(
+            code, self._units(f"{path}.amount", section.amount, kind), section.renewal, section.expires, cap
+        )
 
     def _judge(self, path: str, rule: PriceRule, kind: CreditType) -> None:
         wrong = [f"{path}: {fault}" for fault in slabs.limit_faults(rule, kind)]
@@ -172,8 +324,12 @@ class _Reading:
 
     def _kind(self, path: str, code: str) -> CreditType | None:
         if code and code not in self.known:
-            self.problems.append(f"{path}: there is no credit type {code!r}; there is {', '.join(self.known)}")
+            self._unknown(path, "credit type", code, self.known)
         return self.credit_types.get(code)
+
+    def _unknown(self, path: str, what: str, said: str, known: list[str]) -> None:
+        near = did_you_mean(said, known)
+        self.problems.append(f"{path}: there is no {what} {said!r}; there is {listed(known)}{near}")
 
     def _units(self, path: str, amount: Decimal, kind: CreditType) -> int:
         try:
@@ -246,8 +402,17 @@ def _path(loc: tuple[int | str, ...]) -> str:
 def _sentence(problem: ErrorDetails) -> str:
     limits = problem.get("ctx", {})
     match problem["type"]:
+        case "extra_forbidden":
+            return _no_such_setting(problem["loc"])
+        case "string_pattern_mismatch":
+            said = str(problem["input"])
+            near = re.sub(r"[^a-z0-9_]+", "_", said.casefold()).strip("_")
+            meant = f", such as {near}" if re.match(CODE, near) else ""
+            return f"write a code: small letters, digits and _, a letter first, at most 32 in all{meant}"
         case "literal_error":
-            return f"write {limits['expected'].replace(chr(39), chr(34))}, not {problem['input']!r}"
+            words = re.findall(r"'([^']*)'", limits["expected"])
+            expected = limits["expected"].replace(chr(39), chr(34))
+            return f"write {expected}, not {problem['input']!r}{did_you_mean(problem['input'], words)}"
         case "greater_than":
             return f"it must be more than {limits['gt']}"
         case "greater_than_equal":
@@ -258,3 +423,8 @@ def _sentence(problem: ErrorDetails) -> str:
             return f"it has more than {limits['max_length']} letters"
         case kind:
             return _KINDS.get(kind) or problem["msg"].removeprefix("Value error, ")
+
+
+def _no_such_setting(loc: tuple[int | str, ...]) -> str:
+    there = settings_of(loc[:-1])
+    return f"there is no such setting{did_you_mean(loc[-1], there) or f'; there is {listed(there)}'}"

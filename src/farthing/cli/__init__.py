@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import re
 import sys
 from collections.abc import Callable
@@ -15,17 +16,23 @@ from farthing import errors
 from farthing.cli import (
     accounts,
     catalog,
+    charging,
     correcting,
     demo,
     doctor,
     history,
     holding,
     keys,
+    ordering,
     output,
+    plans,
     reading,
+    reconciling,
     replaying,
     serving,
     setup,
+    topups,
+    webhooks,
     working,
     writing,
 )
@@ -46,13 +53,14 @@ COMMANDS: dict[str, dict[str, Callable[..., None]]] = {
         "migrate": setup.migrate,
         "doctor": doctor.doctor,
         "serve": serving.serve,
-        "jobs": working.jobs,
         "link": serving.link,
     },
     "Give and use up": {
         "open": writing.open_account,
         "grant": writing.grant,
         "deduct": writing.deduct,
+        "charge": charging.charge,
+        "estimate": charging.estimate,
         "expire": writing.expire,
         "replay": replaying.replay,
     },
@@ -82,6 +90,7 @@ COMMANDS: dict[str, dict[str, Callable[..., None]]] = {
         "history": history.history,
         "lots": reading.lots,
         "verify": reading.verify,
+        "reconcile": reconciling.reconcile,
     },
 }
 
@@ -140,6 +149,11 @@ app = typer.Typer(
 )
 app.add_typer(catalog.app, name="catalog", rich_help_panel="Set up")
 app.add_typer(keys.app, name="keys", rich_help_panel="Set up")
+app.add_typer(working.app, name="jobs", rich_help_panel="Set up")
+app.add_typer(plans.app, name="plan", rich_help_panel="Whole accounts")
+app.add_typer(ordering.app, name="orders", rich_help_panel="Payments")
+app.add_typer(webhooks.app, name="webhooks", rich_help_panel="Payments")
+app.add_typer(topups.app, name="topups", rich_help_panel="Whole accounts")
 for panel, commands in COMMANDS.items():
     for name, command in commands.items():
         app.command(name, rich_help_panel=panel)(command)
@@ -164,6 +178,8 @@ def root(
 
 def main() -> None:
     """The console's entry. What the terminal's encoding lacks is written as an escape, not an error."""
+    if (here := os.getcwd()) not in sys.path:  # where farthing.toml and the calculators that it names stand
+        sys.path.insert(0, here)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 import typer
 
-from farthing.errors import NotFound
+from farthing.errors import InvalidField, NotFound
 from farthing.texts import instant
 
 if TYPE_CHECKING:
@@ -49,6 +49,13 @@ OccurredAt = Annotated[
 PastTime = Annotated[
     str | None,
     typer.Option("--at", metavar="WHEN", help="As it was then: a date, its beginning, or a time with a zone."),
+]
+
+Dimensions = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--dimension", metavar="NAME=VALUE", help="What its prices differ by, such as model=deep; repeat it for each."
+    ),
 ]
 
 Csv = Annotated[
@@ -115,6 +122,23 @@ def one(feed: Feed, account: str | None, credit_type: str | None, amount: str | 
     if account is None or credit_type is None or amount is None or key is None:
         raise typer.BadParameter("Give ACCOUNT, TYPE, AMOUNT and --key; or --csv FILE for many.")
     return One(account, credit_type, amount, key)
+
+
+def pairs(option: str, said: list[str] | None) -> dict[str, str]:
+    """What NAME=VALUE options say, by name.
+
+    Raises:
+        InvalidField: one has no name or no "=", or a name is there twice.
+    """
+    found: dict[str, str] = {}
+    for one in said or []:
+        name, equals, value = one.partition("=")
+        if not name or not equals:
+            raise InvalidField(f"{option} is {one!r}, not NAME=VALUE. Nothing was changed.", field=option)
+        if name in found:
+            raise InvalidField(f"{option} names {name!r} twice. Nothing was changed.", field=option)
+        found[name] = value
+    return found
 
 
 def option_of(argument: str) -> str:

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 CALLERS = 64
 START_TIMEOUT_S = 30
+PATIENCE_S = 10
 ENDED = 143  # as a shell says of a program ended by SIGTERM
 _VISIT = re.compile(r'name="visit" value="([0-9a-f]+)"')
 
@@ -137,8 +138,17 @@ def _buy(credits: Credits, settings: Settings) -> dict[str, Any]:
         paid = client.post(pay_page, data={"action": "pay", "visit": visit[1] if visit else ""})
         if paid.is_error:
             raise FarthingError(f"The sandbox's pay page answered {paid.status_code}.")
-        order = client.get(f"/v1/accounts/ada/orders/{placed.json()['order']['id']}", headers=headers)
-        return order.raise_for_status().json()
+        return _settled(client, f"/v1/accounts/ada/orders/{placed.json()['order']['id']}", headers)
+
+
+def _settled(client: Any, order: str, headers: dict[str, str]) -> dict[str, Any]:
+    """The order once its webhook is handled, which the server does after it has answered."""
+    until = time.monotonic() + PATIENCE_S
+    while True:
+        found = client.get(order, headers=headers).raise_for_status().json()
+        if found["status"] == "fulfilled" or time.monotonic() > until:
+            return found
+        time.sleep(0.02)
 
 
 def _use_up(credits: Credits) -> Counter[str]:

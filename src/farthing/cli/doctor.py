@@ -58,6 +58,7 @@ def _examine() -> Iterator[Finding]:
         return
     yield Finding("settings", "ok", f"database {found.database_shown}, catalog {found.catalog}")
     yield _secret(found)
+    yield _providers(found)
     catalog = yield from _catalog(found)
     yield from _database(found, catalog)
 
@@ -72,6 +73,16 @@ def _secret(settings: Settings) -> Finding:
     if file.exists() and file.stat().st_mode & 0o077:
         return Finding("secret", "warn", f"others on this machine can read {file}", f"chmod 600 {file}")
     return Finding("secret", "ok", f"{len(settings.secret)} of them, the first signs")
+
+
+def _providers(settings: Settings) -> Finding:
+    from farthing.opening import collecting
+
+    try:
+        found = collecting(settings, livemode=False)
+    except FarthingError as error:
+        return Finding("providers", "fail", error.message)
+    return Finding("providers", "ok", ", ".join(one.name for one in found) or "none but the sandbox")
 
 
 def _catalog(settings: Settings) -> Generator[Finding, None, Catalog | None]:
@@ -154,12 +165,12 @@ def _writing(database: Database) -> Finding:
 
 
 def _scales(database: Database, catalog: Catalog | None) -> Finding:
-    from farthing.store import sql
+    from farthing.store import scales
 
     if catalog is None:
         return Finding("scales", "warn", "not compared: there is no catalog to compare with")
     with database.reading() as session:
-        sql.check_scales(session, catalog.credit_types.values())
+        scales.check(session, catalog.credit_types.values())
     return Finding("scales", "ok", "the ledger counts as the catalog does")
 
 

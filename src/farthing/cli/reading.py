@@ -100,11 +100,14 @@ def verify(
         totals = {code: text(amount) for code, amount in posted.items()}  # totals over accounts may pass 15 digits
         output.document(report._asdict() | {"proved": report.proved, "posted": totals})
     else:
-        bought = f", and {report.orders:,} orders with their payments" if report.orders else ""
-        output.say(f"{report.entries:,} entries of {report.wallets:,} wallets{bought} were read and added up again.")
+        bought = f", {report.orders:,} orders with their payments" if report.orders else ""
+        plans = f", {report.plans:,} plans" if report.plans else ""
+        output.say(
+            f"{report.entries:,} entries of {report.wallets:,} wallets{bought}{plans} were read and added up again."
+        )
         output.table(["credit type", "posted in all"], posted.items())
         if report.faults:
-            output.table(["account", "credit type", "order", "first thing wrong"], report.faults)
+            output.table(["account", "credit type", "order", "first thing wrong", "plan"], report.faults)
         output.say("Every balance is proved." if report.proved else _counted(report))
     if not report.proved:
         raise typer.Exit(output.REFUSED)
@@ -112,7 +115,11 @@ def verify(
 
 def _counted(report: Report) -> str:
     orders = sum(fault.order is not None for fault in report.faults)
-    wrong = {"wallets": (len(report.faults) - orders, report.wallets), "orders": (orders, report.orders)}
+    plans = sum(fault.plan is not None for fault in report.faults)
+    wallets = len(report.faults) - orders - plans
+    wrong = {
+        "wallets": (wallets, report.wallets), "orders": (orders, report.orders), "plans": (plans, report.plans)
+    }  # fmt: skip
     told = [
         f"{some:,} of {every:,} {what} {'is' if some == 1 else 'are'} wrong"
         for what, (some, every) in wrong.items()

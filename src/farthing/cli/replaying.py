@@ -10,12 +10,12 @@ import typer
 
 from farthing.amounts import exact, text
 from farthing.cli import feeding, output
-from farthing.cli.arguments import AsJson
+from farthing.cli.arguments import AsJson, Dimensions, pairs
 from farthing.cli.starting import opened
 from farthing.errors import InvalidAmount, InvalidField
 
 if TYPE_CHECKING:
-    from farthing.replay import Measure, Replay
+    from farthing.replay import Charge, Measure, Replay
 
 COUNTS = {
     "deducted": "deducted",
@@ -29,13 +29,24 @@ COUNTS = {
 
 def replay(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="CSV with a header, UTF-8.")],
-    credit_type: Annotated[str, typer.Option(metavar="TYPE", help="Credit type to deduct.")],
+    credit_type: Annotated[str | None, typer.Option(metavar="TYPE", help="Credit type to deduct.")] = None,
     amount: Annotated[
-        list[str],
+        list[str] | None,
         typer.Option(
             metavar="COLUMN[:WEIGHT]", help="Column of credits; repeat it to add columns, each by its weight."
         ),
-    ],
+    ] = None,
+    charge: Annotated[
+        str | None, typer.Option(metavar="OPERATION", help="Or charge each row by this operation's rate card.")
+    ] = None,
+    measure: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=COLUMN", help="With --charge: the column of a measure; repeat it for each."),
+    ] = None,
+    dimension: Dimensions = None,
+    dimension_column: Annotated[
+        list[str] | None, typer.Option(metavar="NAME=COLUMN", help="Or the column that says it, row by row.")
+    ] = None,
     account: Annotated[str | None, typer.Option(metavar="COLUMN", help="Column of the account.")] = None,
     accounts: Annotated[
         int | None, typer.Option(min=1, metavar="N", help="Or deal the rows out to N accounts in turn, by row number.")
@@ -68,9 +79,9 @@ def replay(
 
     if (account is None) == (accounts is None):
         raise InvalidField("Give either --account or --accounts. Nothing was changed.", field="account")
-    usage = Usage(
-        credit_type, tuple(_measure(said) for said in amount), account, accounts or 0, account_prefix, time, operation
-    )
+    priced = _charge(charge, measure, dimension, dimension_column, deducts=(credit_type, amount, operation))
+    measures = tuple(_measure(said) for said in amount or ())
+    usage = Usage(credit_type, measures, account, accounts or 0, account_prefix, time, operation, priced)
     with opened() as credits:
         run = Replay(credits, file, usage, key_prefix=key_prefix, parallel=parallel)
         summary = partial(_summary, run, file, as_json)
@@ -81,6 +92,30 @@ def replay(
             run.run(reject=reject, progress=told)
     if run.tally.refused or run.tally.unreadable:
         raise typer.Exit(output.REFUSED)
+
+
+def _charge(
+    operation: str | None,
+    measure: list[str] | None,
+    dimension: list[str] | None,
+    dimension_column: list[str] | None,
+    *,
+    deducts: tuple[str | None, list[str] | None, str | None],
+) -> Charge | None:
+    """What `--charge` and its options say, unless the rows are deducted as they are."""
+    from farthing.replay import Charge
+
+    credit_type, amount, _ = deducts
+    if operation is None:
+        if not (credit_type and amount) or measure or dimension or dimension_column:
+            raise typer.BadParameter("Give --credit-type and --amount; or --charge with its --measure and --dimension.")
+        return None
+    if any(deducts):
+        raise typer.BadParameter("With --charge, leave out --credit-type, --amount and --operation.")
+    return Charge(
+        operation, pairs("--measure", measure), pairs("--dimension", dimension),
+        pairs("--dimension-column", dimension_column),
+    )  # fmt: skip
 
 
 def _measure(said: str) -> Measure:

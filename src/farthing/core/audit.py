@@ -26,7 +26,7 @@ from farthing.core.calendar import EPOCH
 from farthing.core.due import settle
 from farthing.core.lots import usable
 from farthing.core.names import entry_id, hold_id, number_in
-from farthing.core.reversals import what_is_left
+from farthing.core.reversals import USES, what_is_left
 from farthing.errors import Corrupt
 
 _CALLED = {Lot: "lot", Debt: "debt of entry", Hold: "hold", Claim: "claim of entry"}
@@ -252,8 +252,11 @@ class Audit:
 
     def _reverse(self, at: str, line: Entry) -> None:
         original = next((one for one in self._cited if line.link == entry_id(one.credit_type, one.seq)), None)
-        if original is None or original.kind not in ("deduct", "capture"):
+        if original is None or original.kind not in (*USES, "clawback"):
             raise Wrong(f"{at}: there is nothing that it could reverse")
+        if isinstance(line.opened, Claim):
+            self._waive(at, line, line.opened, original)
+            return
         left = what_is_left(original, [one for one in self._cited if one.seq < line.seq])
         returned = sum(drawn.amount for drawn in line.draws)
         forgiven = line.amount - returned
@@ -268,6 +271,15 @@ class Audit:
             self.lots[drawn.lot], again = _try(at, put_back, self.lots[drawn.lot], drawn.amount)
             _same(f"{at}: the cost put back into lot {drawn.lot}", drawn.cost_minor, again.cost_minor)
         self._freed = {drawn.lot for drawn in line.draws}
+
+    def _waive(self, at: str, line: Entry, claim: Claim, original: Entry) -> None:
+        before = self.claims.get(original.seq)
+        if before is None or line.amount or line.draws or not 0 <= claim.amount < before.amount:
+            raise Wrong(f"{at}: it waives nothing that entry {original.seq} claims")
+        _same(f"{at}: its claim", claim, before._replace(amount=claim.amount))
+        self.claims[claim.seq] = claim
+        if not claim.amount:
+            self.closed.append(self.claims.pop(claim.seq))
 
     def _take_back(self, at: str, line: Entry) -> None:
         claim = line.opened

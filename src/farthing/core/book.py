@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime
 from hashlib import blake2b
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from farthing.amounts import LIMIT, to_credits
 from farthing.core.calendar import EPOCH, micros
@@ -235,16 +235,19 @@ def write(
             f"{book.account} would hold {to_credits(posted, book.credit_type.scale)} {book.credit_type.code}; "
             "a wallet holds at most 15 digits of its smallest unit. Nothing was changed."
         )
-    source = opened.source if isinstance(opened, Lot) else None
-    entry = Entry(
+    facts = (
         book.account, book.credit_type.code, book.seq + 1, kind, amount, held_change,
-        posted, book.held + held_change, book.pending + pending_change, draws, opened, source,
+        posted, book.held + held_change, book.pending + pending_change, draws, opened,
+        opened.source if type(opened) is Lot else None,
         stamp.key, stamp.content, stamp.link, stamp.operation, stamp.reason, stamp.actor, stamp.metadata,
-        stamp.catalog_version, effective_at or stamp.now, stamp.now, stamp.occurred_at, b"",
+        stamp.catalog_version, effective_at or stamp.now, stamp.now, stamp.occurred_at,
     )  # fmt: skip
-    entry = entry._replace(seal=seal(book.seal, entry))
+    entry = Entry._make((*facts, seal(book.seal, facts)))
     changed = tuple(changes)
-    after = _with(book, changed)._replace(
+    parts = _with_lots(book, changed)
+    if not all(type(part) is Lot for part in changed):
+        parts |= _with_others(book, changed)
+    after = book._replace(
         seq=entry.seq,
         posted=posted,
         held=entry.held_after,
@@ -252,6 +255,7 @@ def write(
         recorded_at=stamp.now,
         seal=entry.seal,
         cited=(*book.cited, entry) if book.cited else (),
+        **parts,
     )
     return Draft(after, (*draft.entries, entry), draft.changes + changed)
 
@@ -267,7 +271,7 @@ def draw(lot: Lot, amount: int, *, debt: int | None = None) -> tuple[Lot, Draw]:
     if not 0 < amount <= lot.remaining:
         raise Corrupt(f"cannot draw {amount} from lot {lot.number}, which has {lot.remaining}")
     left = lot.remaining - amount
-    cost = _cost_of(lot, lot.amount - left) - _cost_of(lot, lot.amount - lot.remaining)
+    cost = _cost_of(lot, lot.amount - left) - _cost_of(lot, lot.amount - lot.remaining) if lot.cost_minor else 0
     return lot._replace(remaining=left), Draw(lot.number, amount, cost, debt)
 
 
@@ -280,20 +284,25 @@ def put_back(lot: Lot, amount: int) -> tuple[Lot, Draw]:
     return lot._replace(remaining=left), Draw(lot.number, amount, cost)
 
 
-def seal(previous: bytes, entry: Entry) -> bytes:
-    """A digest of this entry and all before it in its wallet, without what `erase` may blank (reason, actor, metadata).
+def seal(previous: bytes, facts: tuple[Any, ...]) -> bytes:
+    """A digest of an entry and all before it in its wallet, without what `erase` may blank (reason, actor, metadata).
 
     So that a line changed, removed or slipped in behind the database's back is found by `verify` (BLAKE2b, RFC 7693).
+
+    Args:
+        facts: the entry's own, as in `Entry`; its seal, if it has one yet, does not count.
     """
+    draws, opened, effective_at, recorded_at, occurred_at = facts[9], facts[10], *facts[20:23]
+    recorded = micros(recorded_at)
     parts = (
-        *entry[:9],
-        [tuple(drawn) for drawn in entry.draws],
-        entry.opened and _opened_parts(entry.opened),
-        *entry[11:16],
-        entry.catalog_version,
-        micros(entry.effective_at),
-        micros(entry.recorded_at),
-        entry.occurred_at and micros(entry.occurred_at),
+        *facts[:9],
+        [(*drawn,) for drawn in draws],
+        opened and _opened_parts(opened),
+        *facts[11:16],
+        facts[19],
+        recorded if effective_at is recorded_at else micros(effective_at),
+        recorded,
+        occurred_at and micros(occurred_at),
     )
     return blake2b(ascii(parts).encode(), digest_size=16, key=previous).digest()
 
@@ -310,36 +319,41 @@ def _opened_parts(opened: Opened) -> tuple[object, ...]:
     return ("claim", *opened)
 
 
-def _with(book: Book, changes: tuple[Part, ...]) -> Book:
-    """The book with these parts as they now are: new ones in their place, used up ones left out."""
-    lots = {part.number: part for part in changes if type(part) is Lot}
-    if lots:
-        book = _with_lots(book, lots)
-    if len(lots) == len(changes):
-        return book
-    debts = {part.seq: part for part in changes if type(part) is Debt}
-    claims = {part.seq: part for part in changes if type(part) is Claim}
-    holds = {hold.seq: hold for hold in book.holds} | {part.seq: part for part in changes if type(part) is Hold}
-    if debts:
-        known = {debt.seq: debt for debt in book.debts}
-        change = sum(debt.remaining - (known[seq].remaining if seq in known else 0) for seq, debt in debts.items())
-        still = tuple(debt for _, debt in sorted((known | debts).items()) if debt.remaining)
-        book = book._replace(debt=book.debt + change, debts=still)
-    if claims:
-        wanted = {claim.seq: claim for claim in book.claims} | claims
-        still = tuple(claim for _, claim in sorted(wanted.items()) if claim.amount)
-        book = book._replace(claimed=sum(claim.amount for claim in still), claims=still)
-    return book._replace(holds=tuple(hold for _, hold in sorted(holds.items())))
-
-
-def _with_lots(book: Book, changed: dict[int, Lot]) -> Book:
+def _with_lots(book: Book, changes: tuple[Part, ...]) -> dict[str, Any]:
+    """The book's lots as they now are: new ones in their place, used up ones set apart."""
+    changed = {part.number: part for part in changes if type(part) is Lot}
+    if not changed:
+        return {}
     old = [changed.pop(lot.number, lot) for lot in book.lots]
-    lots = tuple(lot for lot in old if lot.remaining)
-    shut = book.shut + tuple(lot for lot in old if not lot.remaining)
+    lots, shut = tuple(old), book.shut
+    if emptied := [lot for lot in old if not lot.remaining]:
+        lots = tuple(lot for lot in old if lot.remaining)
+        shut += tuple(emptied)
     if changed:
         shut = tuple(lot for lot in shut if lot.number not in changed)
         fresh = list(changed.values())
         if not book.whole:  # behind the last that was read, others stand that were not
             fresh = [lot for lot in fresh if lots and burn_key(lot) < burn_key(lots[-1])]
         lots = tuple(sorted((*lots, *fresh), key=burn_key))
-    return book._replace(lots=lots, shut=shut, last_lot=max(book.last_lot, *changed, 0))
+    return {"lots": lots, "shut": shut, "last_lot": max(book.last_lot, *changed, 0)}
+
+
+def _with_others(book: Book, changes: tuple[Part, ...]) -> dict[str, Any]:
+    """The book's debts, claims and holds as they now are: those that are settled left out."""
+    debts = {part.seq: part for part in changes if type(part) is Debt}
+    claims = {part.seq: part for part in changes if type(part) is Claim}
+    holds = {part.seq: part for part in changes if type(part) is Hold}
+    parts: dict[str, Any] = {}
+    if debts:
+        known = {debt.seq: debt for debt in book.debts}
+        change = sum(debt.remaining - (known[seq].remaining if seq in known else 0) for seq, debt in debts.items())
+        still = tuple(debt for _, debt in sorted((known | debts).items()) if debt.remaining)
+        parts |= {"debt": book.debt + change, "debts": still}
+    if claims:
+        wanted = {claim.seq: claim for claim in book.claims} | claims
+        still = tuple(claim for _, claim in sorted(wanted.items()) if claim.amount)
+        parts |= {"claimed": sum(claim.amount for claim in still), "claims": still}
+    if holds:
+        known = {hold.seq: hold for hold in book.holds} | holds
+        parts["holds"] = tuple(hold for _, hold in sorted(known.items()))
+    return parts

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from farthing.amounts import text, to_credits
-from farthing.core.book import Book, Debt, Draft, Draw, Lot, Partial, Stamp, draw, write
+from farthing.core.book import Book, Debt, Draft, Draw, Lot, Part, Partial, Stamp, draw, write
 from farthing.core.lots import usable
 from farthing.errors import AccountFrozen, Corrupt, InsufficientCredits
 
@@ -66,17 +66,17 @@ def take(
     draft: Draft, kind: str, picked: list[tuple[Lot, int]], amount: int, stamp: Stamp, *, held_change: int = 0
 ) -> Draft:
     """An entry of this `kind` that uses up `amount`: what was picked, and the rest as debt."""
-    lots: list[Lot] = []
+    changes: list[Part] = []
     draws: list[Draw] = []
+    owed = amount
     for lot, part in picked:
         after, drawn = draw(lot, part)
-        lots.append(after)
+        changes.append(after)
         draws.append(drawn)
-    owed = amount - sum(drawn.amount for drawn in draws)
-    debts = [Debt(draft.book.seq + 1, owed, owed)] if owed else []
-    return write(
-        draft, kind, stamp, amount=-amount, held_change=held_change, changes=[*lots, *debts], draws=tuple(draws)
-    )
+        owed -= part
+    if owed:
+        changes.append(Debt(draft.book.seq + 1, owed, owed))
+    return write(draft, kind, stamp, amount=-amount, held_change=held_change, changes=changes, draws=tuple(draws))
 
 
 def pick(book: Book, amount: int, stamp: Stamp) -> list[tuple[Lot, int]]:

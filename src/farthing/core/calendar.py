@@ -12,7 +12,8 @@ from farthing.errors import InvalidExpiry
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
-_SPAN = re.compile(r"([1-9]\d{0,5})(s|m|h|d|w|mo|y)")
+SPAN = "([1-9][0-9]{0,5})(s|m|h|d|w|mo|y)"
+_SPAN = re.compile(SPAN)
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
 _MONTHS = {"mo": 1, "y": 12}
 

@@ -20,6 +20,11 @@ MAX_TEXT_BYTES = 1000
 MAX_METADATA_BYTES = 8192
 OUR_KEYS = "farthing:"
 _NAMED = {"ent": "entry", "lot": "lot", "hold": "hold"}
+_content = json.JSONEncoder(sort_keys=True, default=str)
+MAX_EMAIL_BYTES = 254
+MAX_LABELS = 20
+MAX_LABEL_BYTES = 40
+MAX_LABELLED_BYTES = 500
 _LOCALE = re.compile(r"[A-Za-z]{2,3}([-_][A-Za-z0-9]{2,8}){0,3}", re.ASCII)
 
 
@@ -139,6 +144,41 @@ def locale(tag: str) -> str:
     return tag
 
 
+_EMAIL = re.compile(r"[^\s@<>,;]+@[^\s@<>,;.]+(\.[^\s@<>,;.]+)*")
+
+
+def email(said: str | None) -> str | None:
+    """An optional address as given, at most 254 bytes (RFC 5321): something, one @, and a host.
+
+    Raises:
+        InvalidField: anything else. It does not repeat the address.
+    """
+    if text("email", said, most=MAX_EMAIL_BYTES) is None or _EMAIL.fullmatch(said or ""):
+        return said and _plain(said)
+    raise InvalidField("email is not an address such as ada@example.com. Nothing was changed.", field="email")
+
+
+def labels(field: str, given: Mapping[str, str] | None) -> dict[str, str]:
+    """Short texts by name, sorted: at most 20, names of at most 40 bytes and texts of at most 500.
+
+    Raises:
+        InvalidField: anything else, or a name that starts with "farthing". It does not repeat the texts.
+    """
+    if given is None:
+        return {}
+    if not isinstance(given, Mapping) or len(given) > MAX_LABELS:
+        raise InvalidField(f"{field} must be at most {MAX_LABELS} texts by name. Nothing was changed.", field=field)
+    for name, value in given.items():
+        wrong = _wrong_text(name, MAX_LABEL_BYTES) or _wrong_text(value, MAX_LABELLED_BYTES)
+        if not wrong and name.startswith("farthing"):
+            wrong = "names that start with 'farthing' are Farthing's own"
+        if wrong:
+            raise InvalidField(
+                f"{field} has {_shown(name)}, which cannot be passed on: {wrong}. Nothing was changed.", field=field
+            )
+    return {_plain(name): _plain(value) for name, value in sorted(given.items())}
+
+
 def instant(field: str, at: datetime | None) -> datetime | None:
     """An aware datetime as UTC.
 
@@ -159,7 +199,7 @@ def instant(field: str, at: datetime | None) -> datetime | None:
 def fingerprint(verb: str, credit_type: str, amount: int, **said: Any) -> bytes:
     """What a key stands for: the verb, the type, the amount and the arguments as given, without those left out."""
     given = {name: value for name, value in said.items() if value is not None}
-    body = json.dumps([verb, credit_type, amount, given], sort_keys=True, default=str)
+    body = _content.encode([verb, credit_type, amount, given])
     return blake2b(body.encode("utf-8", "surrogatepass"), digest_size=16).digest()
 
 

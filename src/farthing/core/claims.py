@@ -44,6 +44,31 @@ def clawback(book: Book, number: int, amount: int, rest: str, stamp: Stamp) -> D
     return _take(Draft(book), "clawback", lot, amount, rest, stamp)
 
 
+def take_back(book: Book, number: int | None, amount: int, rest: str, stamp: Stamp) -> Draft:
+    """As `clawback`, of credits that came here as this lot for a part, or (None) not at all: their owner was merged."""
+    if not book.whole:
+        raise Partial
+    if number is None:
+        return lots.repay_all(_owe(Draft(book), amount if rest == "debt" else 0, stamp), stamp, stamp.now)
+    return _take(Draft(book), "clawback", _named(book, number), amount, rest, stamp)
+
+
+def waive(book: Book, seq: int, amount: int, stamp: Stamp) -> Draft:
+    """`amount` of what the claim of clawback `seq` is still to get is not wanted any more, because the money came back.
+
+    Raises:
+        NotFound: it wants less than that, or nothing.
+    """
+    if not book.whole:
+        raise Partial
+    claim = next((claim for claim in book.claims if claim.seq == seq and claim.kind == "clawback"), None)
+    if claim is None or claim.amount < amount:
+        raise NotFound(f"{book.account} has no claim of {amount} by entry {seq}. Nothing was changed.")
+    less = claim._replace(amount=claim.amount - amount)
+    name = entry_id(book.credit_type.code, seq)
+    return write(Draft(book), "reverse", stamp._replace(link=name), changes=[less], opened=less)
+
+
 def settle(draft: Draft, numbers: Sequence[int], stamp: Stamp, at: datetime) -> Draft:
     """A hold let go of credits in these lots: what is claimed goes, then what the hold used up instead is owed."""
     if not draft.book.claimed:
@@ -73,6 +98,11 @@ def _take(draft: Draft, kind: str, lot: Lot, wanted: int, rest: str, stamp: Stam
         opened=waits,
     )  # fmt: skip
     return lots.repay_all(draft, stamp, stamp.now)
+
+
+def _owe(draft: Draft, owed: int, stamp: Stamp) -> Draft:
+    debt = Debt(draft.book.seq + 1, owed, owed)
+    return write(draft, "clawback", stamp, amount=-owed, changes=[debt] if owed else [])
 
 
 def _settle(draft: Draft, claim: Claim, stamp: Stamp, at: datetime) -> Draft:

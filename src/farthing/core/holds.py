@@ -9,7 +9,7 @@ from farthing.core import claims, lots
 from farthing.core.book import Book, Debt, Draft, Draw, Hold, Lot, Partial, Stamp, Until, draw, write
 from farthing.core.burn import pick, require
 from farthing.core.calendar import after, span
-from farthing.core.names import hold_id
+from farthing.core.names import hold_id, lot_id
 from farthing.errors import CaptureTooLarge, Corrupt, HoldEnded, HoldTooLong, NotFound
 
 LATE = ("refuse", "charge")
@@ -38,6 +38,28 @@ def hold(book: Book, amount: int, deadline: datetime, late: str, stamp: Stamp) -
         opened=Until(seq, deadline, late),
     )  # fmt: skip
     return lots.changes_at(draft, deadline)
+
+
+def keep(book: Book, number: int, amount: int, stamp: Stamp) -> Draft:
+    """Up to `amount` of what is free in one lot set aside without a deadline: a bank wants its money back.
+
+    Raises:
+        NotEnoughLeft: nothing is free in it, or it does not count yet.
+    """
+    if not book.whole:
+        raise Partial
+    lot = lots.open_lot(book, number)
+    part = min(amount, lot.remaining - lot.held) if lot and lots.usable(lot, stamp.now) else 0
+    if lot is None or not part:
+        raise lots.not_enough_left(book, lot_id(book.credit_type.code, number), amount, part)
+    seq = book.seq + 1
+    return write(
+        Draft(book), "hold", stamp,
+        held_change=part,
+        changes=[lot._replace(held=lot.held + part), Hold(seq, part, 0, ((number, part),), stamp.now, None, "refuse")],
+        draws=(Draw(number, part, 0),),
+        opened=Until(seq, None, "refuse"),
+    )  # fmt: skip
 
 
 def extend(book: Book, seq: int, deadline: datetime, stamp: Stamp) -> Draft:

@@ -1,21 +1,23 @@
 """What credits cost: slabs, packages and the quote that shows its working.
 
 Credits are whole numbers of the credit type's smallest unit, as everywhere in core. A unit price is an exact decimal in
-major units of the currency ("0.10" of USD) for one whole credit, whatever the type's scale. Nothing is rounded but the
-total, once, half up, to the currency's minor unit; the working says by how much.
+major units of the currency ("0.10" of USD) for one whole credit, whatever the type's scale. From the price comes
+off what the buyer's plan takes off, then what one promo code takes off. Nothing is rounded but the total, once, half
+up, to the currency's minor unit; the working says by how much.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from decimal import Decimal
 from functools import reduce
 from itertools import pairwise
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from farthing.amounts import (
     EXACT,
     LIMIT,
+    Money,
     decimals_of,
     format_money,
     round_half_up,
@@ -24,10 +26,11 @@ from farthing.amounts import (
     to_major,
 )
 from farthing.core.book import CreditType
+from farthing.core.promos import PromoCode, PromoUse, percent_of, taken_off, use_of
 from farthing.core.words import Words
 from farthing.errors import AmountOutOfRange, NoPrice, PackageUnavailable, PlanRequired, TotalTooSmall
 
-Mode = Literal["volume", "graduated"]
+Mode = Literal["volume", "graduated", "calculator"]
 SHOWN_DECIMALS = 12
 
 
@@ -39,12 +42,25 @@ class Slab(NamedTuple):
     unit: Decimal
 
 
+class Calculator(NamedTuple):
+    """The application's own function for a price: `(amount, *, currency, plan, account) -> Money`.
+
+    It is told the amount in credits, the plan or None, and the account's id or None, and asked in `currencies` only.
+    `name` is what the catalog calls it.
+    """
+
+    name: str
+    function: Callable[..., Any]
+    currencies: tuple[str, ...]
+
+
 class PriceRule(NamedTuple):
     """How any amount of one credit type is priced.
 
     `volume` prices the whole amount at the slab it falls in, `graduated` each part at its slab; there the first slab
     also prices what lies below its start. Only multiples of `step` are sold, and a slab starts one step after the one
     before it ends. `minimum` None is the start of the currency's first slab, `maximum` None the end of its last.
+    `calculator` asks the calculator and has no slabs: there the least is a step, and there is no most.
     """
 
     credit_type: str
@@ -53,6 +69,12 @@ class PriceRule(NamedTuple):
     minimum: int | None = None
     maximum: int | None = None
     step: int = 1
+    calculator: Calculator | None = None
+
+    @property
+    def currencies(self) -> tuple[str, ...]:
+        """Those in which it has a price."""
+        return self.calculator.currencies if self.calculator else tuple(self.slabs)
 
 
 class Package(NamedTuple):
@@ -76,14 +98,26 @@ class Package(NamedTuple):
     plans: tuple[str, ...] = ()
 
 
+class Terms(NamedTuple):
+    """What a buyer gets off: `discount` percent by the plan, and then what one promo code takes off."""
+
+    plan: str | None = None
+    discount: Decimal = Decimal(0)
+    promo: PromoCode | None = None
+
+
+LIST_PRICE = Terms()
+
+
 class QuoteLine(NamedTuple):
     """One line of the working; the totals of all lines are exact and add up to the total of the quote.
 
-    `slab`: `amount` credits at `unit` each, by the slab from `start` to `end` (None: no upper end). `package`: `amount`
-    credits and no unit. `rounding`: nothing but what rounding added or took off.
+    `slab`: `amount` credits at `unit` each, by the slab from `start` to `end` (None: no upper end). `package` and
+    `calculator`: `amount` credits and no unit. `discount` and `promo`: what the plan and the promo code take off, below
+    zero. `rounding`: nothing but what rounding added or took off.
     """
 
-    kind: Literal["slab", "package", "rounding"]
+    kind: Literal["slab", "package", "calculator", "discount", "promo", "rounding"]
     start: int | None
     end: int | None
     amount: int | None
@@ -94,21 +128,25 @@ class QuoteLine(NamedTuple):
 class NextSlab(NamedTuple):
     """What the next slab would give: `amount` is the least that reaches it, at `unit` for a credit, for `total_minor`.
 
-    `saved_minor` is what that amount would cost more if the price of the slab before went on.
+    `saved_minor` is what that amount would cost more if the price of the slab before went on. `more_minor` is what it
+    costs more than the amount that is quoted; below zero, it costs so much less. All but `unit` is after discounts.
     """
 
     amount: int
     unit: Decimal
     total_minor: int
     saved_minor: int
+    more_minor: int
 
 
 class Quote(NamedTuple):
     """What credits cost, with the working. Money is whole minor units of `currency`.
 
-    `amount` credits are paid for and `bonus` credits come on top. `unit_price` is what one of them all costs, in major
-    units and before rounding: exact where 12 decimals can say it, else the nearest such decimal; only for showing.
-    `expires` is how long the credits last from fulfilment on: a duration or "never".
+    `amount` credits are paid for and `bonus` credits come on top, and so do those of a promo code. `subtotal_minor` is
+    the price before discounts, rounded for showing; `discount_minor` is what the total is less than that. `unit_price`
+    is what one credit of them all costs, in major units and before rounding: exact where 12 decimals can say it, else
+    the nearest such decimal; only for showing. `expires` is how long the credits last from fulfilment on: a duration or
+    "never". `plan` is the plan that it was priced for.
     """
 
     credit_type: str
@@ -124,46 +162,55 @@ class Quote(NamedTuple):
     expires: str
     catalog_version: str
     next_slab: NextSlab | None
+    plan: str | None = None
+    promo: PromoUse | None = None
 
 
-def quote_amount(rule: PriceRule, kind: CreditType, amount: int, currency: str, *, catalog_version: str) -> Quote:
-    """What `amount` smallest units of `kind` cost by `rule`.
+def quote_amount(
+    rule: PriceRule, kind: CreditType, amount: int, currency: str, *, catalog_version: str, terms: Terms = LIST_PRICE
+) -> Quote:
+    """What `amount` smallest units of `kind` cost by `rule`, on the buyer's `terms`.
 
     Raises:
         NoPrice: the rule has no slabs in this currency.
         AmountOutOfRange: below the minimum, above the maximum, off the step, or too dear to be counted.
         TotalTooSmall: the total rounds to nothing.
     """
-    slabs = rule.slabs.get(currency)
-    if not slabs:
-        raise _no_price(kind.code, currency, list(rule.slabs))
-    _require_sold(rule, slabs, kind, amount)
+    require_sold(rule, kind, amount, currency)
+    slabs = rule.slabs[currency]
     working = _working(rule.mode, slabs, kind.scale, amount)
-    exact_total = _sum(working)
-    total = to_minor(exact_total, currency)
-    if total >= LIMIT:
+    if to_minor(_sum(working), currency) >= LIMIT:
         raise _out_of_range(rule, slabs, kind, amount, "costs more than 15 digits of money can say")
-    if not total:
-        raise TotalTooSmall(
-            f"{_credits(kind, amount)} would cost {format_money(0, currency)}, rounded from {text(exact_total)}, and "
-            "nothing is not sold. Nothing was changed. Ask for more.",
-            currency=currency,
-        )
-    return Quote(
-        kind.code, amount, 0, currency, total, 0, total, per_credit(exact_total, amount, kind.scale),
-        (*working, *_rounding(exact_total, total, currency)), None, kind.life, catalog_version,
-        _next_slab(rule, slabs, kind.scale, amount, currency),
-    )  # fmt: skip
+    quote = _on_terms(terms, working, kind, amount, 0, currency, None, kind.life, catalog_version)
+    return quote._replace(next_slab=_next_slab(rule, slabs, kind.scale, quote, terms))
+
+
+def quote_calculated(
+    kind: CreditType, amount: int, price: Money, *, catalog_version: str, terms: Terms = LIST_PRICE
+) -> Quote:
+    """What `amount` smallest units of `kind` cost where a calculator said `price`, on the buyer's `terms`.
+
+    Raises:
+        TotalTooSmall: the price is nothing, or what the discounts leave rounds to nothing.
+    """
+    line = QuoteLine("calculator", None, None, amount, None, to_major(*price))
+    return _on_terms(terms, [line], kind, amount, 0, price.currency, None, kind.life, catalog_version)
 
 
 def quote_package(
-    package: Package, kind: CreditType, currency: str, *, plan: str | None = None, catalog_version: str
+    package: Package,
+    kind: CreditType,
+    currency: str,
+    *,
+    plan: str | None = None,
+    catalog_version: str,
+    terms: Terms = LIST_PRICE,
 ) -> Quote:
-    """What `package` costs for a subscriber of `plan` (None: of nothing).
+    """What `package` costs for a subscriber of `plan` (None: of nothing), on the buyer's `terms`.
 
     Raises:
         PackageUnavailable: it is not sold now. PlanRequired: it is for subscribers of other plans.
-        NoPrice: it has no price in this currency.
+        NoPrice: it has no price in this currency. TotalTooSmall: what the discounts leave rounds to nothing.
     """
     if package.disabled:
         raise PackageUnavailable(
@@ -179,14 +226,10 @@ def quote_package(
         )
     if currency not in package.prices:
         raise _no_price(f"the package {package.code!r}", currency, list(package.prices))
-    minor = package.prices[currency]
-    price = to_major(minor, currency)
-    line = QuoteLine("package", None, None, package.credits, None, price)
-    return Quote(
-        kind.code, package.credits, package.bonus, currency, minor, 0, minor,
-        per_credit(price, package.credits + package.bonus, kind.scale), (line,), package.code,
-        package.expires or kind.life,
-        catalog_version, None,
+    line = QuoteLine("package", None, None, package.credits, None, to_major(package.prices[currency], currency))
+    return _on_terms(
+        terms, [line], kind, package.credits, package.bonus, currency, package.code, package.expires or kind.life,
+        catalog_version,
     )  # fmt: skip
 
 
@@ -210,7 +253,9 @@ def plain(value: Decimal) -> Decimal:
 
 
 def bounds(rule: PriceRule, slabs: Sequence[Slab]) -> tuple[int, int | None]:
-    """The least and the most that is sold at once; None is no upper end."""
+    """The least and the most that is sold at once; None is no upper end. `slabs` are the currency's, if there are."""
+    if not slabs:
+        return rule.minimum or rule.step, rule.maximum
     return rule.minimum or slabs[0].start, rule.maximum or slabs[-1].end
 
 
@@ -219,7 +264,50 @@ def total_of(rule: PriceRule, slabs: Sequence[Slab], scale: int, amount: int) ->
     return _sum(_working(rule.mode, slabs, scale, amount))
 
 
-def _require_sold(rule: PriceRule, slabs: Sequence[Slab], kind: CreditType, amount: int) -> None:
+def _on_terms(
+    terms: Terms, working: Sequence[QuoteLine], kind: CreditType, amount: int, bonus: int, currency: str,
+    package: str | None, expires: str, catalog_version: str,
+) -> Quote:  # fmt: skip
+    """The quote of a working at list price, with what the terms take off; the one place where a total is rounded."""
+    listed = _sum(working)
+    lines = [*working, *_taken_off(terms, listed, currency)]
+    exact = _sum(lines)
+    subtotal, total = to_minor(listed, currency), to_minor(exact, currency)
+    if not subtotal or (exact and not total):
+        raise TotalTooSmall(
+            f"{_credits(kind, amount)} would cost {format_money(0, currency)}, rounded from {text(exact)}, and "
+            "nothing is not sold. Nothing was changed. Ask for more.",
+            currency=currency,
+        )
+    promo = terms.promo and use_of(terms.promo, kind.code)
+    everything = amount + bonus + (promo.bonus if promo else 0)
+    return Quote(
+        kind.code, amount, bonus, currency, subtotal, subtotal - total, total,
+        per_credit(exact, everything, kind.scale), (*lines, *_rounding(exact, total, currency)), package, expires,
+        catalog_version, None, terms.plan, promo,
+    )  # fmt: skip
+
+
+def _taken_off(terms: Terms, listed: Decimal, currency: str) -> list[QuoteLine]:
+    by_plan = percent_of(listed, terms.discount)
+    by_promo = taken_off(terms.promo, EXACT.subtract(listed, by_plan), currency) if terms.promo else Decimal(0)
+    kinds: tuple[Literal["discount"], Literal["promo"]] = ("discount", "promo")
+    return [
+        QuoteLine(kind, None, None, None, None, plain(EXACT.minus(off)))
+        for kind, off in zip(kinds, (by_plan, by_promo), strict=True)
+        if off
+    ]
+
+
+def require_sold(rule: PriceRule, kind: CreditType, amount: int, currency: str) -> None:
+    """Nothing, where the rule sells this amount in this currency.
+
+    Raises:
+        NoPrice: not in this currency. AmountOutOfRange: below the minimum, above the maximum, or off the step.
+    """
+    if currency not in rule.currencies:
+        raise _no_price(kind.code, currency, list(rule.currencies))
+    slabs = rule.slabs.get(currency, ())
     minimum, maximum = bounds(rule, slabs)
     if amount < minimum:
         raise _out_of_range(rule, slabs, kind, amount, "is less than is sold at once")
@@ -255,8 +343,8 @@ def _rounding(exact_total: Decimal, minor: int, currency: str) -> list[QuoteLine
     return [QuoteLine("rounding", None, None, None, None, plain(difference))] if difference else []
 
 
-def _next_slab(rule: PriceRule, slabs: Sequence[Slab], scale: int, amount: int, currency: str) -> NextSlab | None:
-    here = _slab_of(slabs, amount)
+def _next_slab(rule: PriceRule, slabs: Sequence[Slab], scale: int, quote: Quote, terms: Terms) -> NextSlab | None:
+    here = _slab_of(slabs, quote.amount)
     if here + 1 == len(slabs):
         return None
     slab, following = slabs[here : here + 2]
@@ -264,14 +352,17 @@ def _next_slab(rule: PriceRule, slabs: Sequence[Slab], scale: int, amount: int, 
     if following.unit >= slab.unit or (maximum is not None and following.start > maximum):
         return None
     as_before = (*slabs[:here], slab._replace(end=None))
-    total, otherwise = (
-        to_minor(total_of(rule, those, scale, following.start), currency) for those in (slabs, as_before)
-    )
-    return NextSlab(following.start, following.unit, total, otherwise - total)
+
+    def cost(those: Sequence[Slab]) -> int:
+        listed = total_of(rule, those, scale, following.start)
+        return to_minor(_sum(_taken_off(terms, listed, quote.currency), listed), quote.currency)
+
+    total = cost(slabs)
+    return NextSlab(following.start, following.unit, total, cost(as_before) - total, total - quote.total_minor)
 
 
-def _sum(lines: Iterable[QuoteLine]) -> Decimal:
-    return reduce(EXACT.add, (line.total for line in lines))
+def _sum(lines: Iterable[QuoteLine], start: Decimal = Decimal(0)) -> Decimal:
+    return reduce(EXACT.add, (line.total for line in lines), start)
 
 
 def _credits(kind: CreditType, units: int) -> str:

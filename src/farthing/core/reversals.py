@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from farthing.core import lots
-from farthing.core.book import Book, Debt, Draft, Draw, Entry, Lot, Partial, Stamp, put_back, write
+from farthing.core.book import Book, Draft, Draw, Entry, Lot, Partial, Stamp, put_back, write
 from farthing.core.calendar import after, span
 from farthing.core.names import entry_id
 from farthing.errors import Corrupt, NotFound
@@ -27,8 +27,11 @@ class Left(NamedTuple):
         return self.owed + sum(amount for _, amount in self.drawn)
 
 
-def reverse(book: Book, seq: int, amount: int | None, policy: str, stamp: Stamp) -> Draft:
-    """`amount` of a deduction or capture is taken back (None: all that is left of it).
+USES = ("deduct", "capture")
+
+
+def reverse(book: Book, seq: int, amount: int | None, policy: str, stamp: Stamp, kinds: Sequence[str] = USES) -> Draft:
+    """`amount` of a deduction or capture is taken back (None: all that is left of it); or of an entry of other `kinds`.
 
     What it still owes is forgiven first. Of what goes back to a lot that expired meanwhile, by policy: "restore", a new
     lot that lasts as long as the old one still would have when it was drawn from; "grace", a new lot that lasts the
@@ -39,7 +42,7 @@ def reverse(book: Book, seq: int, amount: int | None, policy: str, stamp: Stamp)
     """
     if not book.whole:
         raise Partial
-    original = next((line for line in book.cited if line.seq == seq and line.kind in ("deduct", "capture")), None)
+    original = next((line for line in book.cited if line.seq == seq and line.kind in kinds), None)
     if original is None:
         raise NotFound(
             f"{book.account} has no deduction {entry_id(book.credit_type.code, seq)}. Nothing was changed. "
@@ -51,8 +54,8 @@ def reverse(book: Book, seq: int, amount: int | None, policy: str, stamp: Stamp)
         raise lots.not_enough_left(book, entry_id(book.credit_type.code, seq), wanted, left.total)
     stamp = stamp._replace(link=entry_id(original.credit_type, seq))
     draft, draws = _give_back(Draft(book), seq, wanted, left, stamp)
-    ends = [lot.expires_at for lot in draft.book.lots if lot.expires_at and lot.expires_at > stamp.now]
-    draft = lots.changes_at(draft, *ends)
+    instants = [at for lot in draft.book.lots for at in (lot.effective_at, lot.expires_at) if at and at > stamp.now]
+    draft = lots.changes_at(draft, *instants)
     draft = lots.expire(draft, [drawn.lot for drawn in draws], stamp.now, stamp)
     draft = lots.repay_all(draft, stamp, stamp.now)
     for drawn in draws:
@@ -97,8 +100,13 @@ def _give_back(draft: Draft, seq: int, wanted: int, left: Left, stamp: Stamp) ->
             after[number], drawn = put_back(after.get(number) or _lot(book, number), part)
             draws[number] = _sum(draws.get(number), drawn)
             missing -= part
-    changes: list[Lot | Debt] = [*after.values(), *debts]
-    written = write(draft, "reverse", stamp, amount=wanted, changes=changes, draws=tuple(draws.values()))
+    written = write(
+        draft, "reverse", stamp,
+        amount=wanted,
+        pending_change=sum(draws[number].amount for number, lot in after.items() if lot.effective_at > stamp.now),
+        changes=[*after.values(), *debts],
+        draws=tuple(draws.values()),
+    )  # fmt: skip
     return written, tuple(draws.values())
 
 

@@ -67,9 +67,11 @@ class SoldPrice(BaseModel):
     """How any amount of one credit type is priced."""
 
     credit_type: str
-    mode: Literal["volume", "graduated"] = Field(
-        description="volume: the whole amount at the slab it falls in; graduated: each part at its slab."
+    mode: Literal["volume", "graduated", "calculator"] = Field(
+        description="volume: the whole amount at the slab it falls in; graduated: each part at its slab; calculator: "
+        "the seller's own function, and no slabs."
     )
+    currencies: list[str] = Field(description="ISO 4217.")
     minimum: Number | None
     maximum: Number | None
     step: Number
@@ -100,24 +102,45 @@ class WishAsked(Body):
     credit_type: str | None = None
     amount: Amount | None = None
     currency: str | None = Field(default=None, description="ISO 4217. Left out: the catalog's.", examples=["USD"])
-    plan: str | None = Field(default=None, description="What the buyer subscribes to, where that matters.")
+    plan: str | None = Field(
+        default=None,
+        description="What the buyer subscribes to, on your word: never pass on what a customer says. Left out at a "
+        "checkout: what the account subscribes to here.",
+    )
+    promo_code: str | None = Field(default=None, description="In whatever case.", examples=["WELCOME10"])
 
 
 class CheckoutAsked(WishAsked):
     """What to buy, and how it is paid."""
 
+    quote: str | None = Field(
+        default=None,
+        description="The token of a quote, instead of what says what to buy; a plan may stand beside it.",
+    )
     provider: str = Field(default="sandbox", description="The payment provider.")
     return_url: str | None = Field(
         default=None,
         description="Where the customer comes back to; the order's id takes the place of `{order}`.",
         examples=["https://example.com/orders/{order}"],
     )
+    form: bool = Field(
+        default=False, description="The customer pays in the provider's form on a page of yours, not on its page."
+    )
+    email: str | None = Field(default=None, description="Where the provider's receipt goes.")
+    locale: str | None = Field(default=None, description="Language tag for the provider's page.", examples=["zh"])
+    metadata: dict[str, str] | None = Field(
+        default=None, description="Passed on to the provider: at most 20 short texts by name."
+    )
+    save_card: bool = Field(
+        default=False,
+        description="The provider keeps the card, to be charged again. The customer must have agreed to that.",
+    )
 
 
 class QuotedLine(BaseModel):
-    """One line of the working. `rounding`: nothing but what rounding added or took off."""
+    """One line of the working: `discount` is what the plan takes off, `promo` what the code does."""
 
-    kind: str = Field(description="slab, package or rounding")
+    kind: str = Field(description="slab, package, calculator, discount, promo or rounding")
     start: Number | None
     end: Number | None
     amount: Number | None
@@ -132,6 +155,7 @@ class NextSlab(BaseModel):
     unit: Money
     total_minor: Minor
     saved_minor: Minor
+    more_minor: int = Field(description="What it costs more than what is quoted; below zero, it costs so much less.")
 
 
 class Quote(BaseModel):
@@ -141,8 +165,8 @@ class Quote(BaseModel):
     amount: Number
     bonus: Number
     currency: str
-    subtotal_minor: Minor
-    discount_minor: Minor
+    subtotal_minor: Minor = Field(description="Before discounts, rounded for showing.")
+    discount_minor: Minor = Field(description="What the total is less than that.")
     total_minor: Minor
     unit_price: Money = Field(description="For one of all credits, exact or to 12 decimals; only for showing.")
     lines: list[QuotedLine] = Field(description="They add up to the total.")
@@ -150,6 +174,11 @@ class Quote(BaseModel):
     expires: str = Field(description='How long they last from fulfilment on: a duration or "never".')
     catalog_version: str
     next_slab: NextSlab | None
+    plan: str | None = Field(description="What it was priced for.")
+    promo_code: str | None
+    promo_bonus: Number = Field(description="What the promo code adds, on top of the bonus.")
+    token: str | None = Field(description="The quote signed, for a checkout. Null where the server has no secret.")
+    honoured_until: Time | None = Field(description="When the token expires.")
 
 
 class Payment(BaseModel):
@@ -157,10 +186,34 @@ class Payment(BaseModel):
 
     reference: str
     standing: str = Field(
-        description="pending, failed, cancelled or expired; of money that came paid, surplus or review."
+        description="pending, failed, cancelled or expired; of money that came paid, surplus, review or dismissed."
     )
     amount_minor: Minor
     tax_minor: Minor
+    currency: str
+    reason: str | None
+    at: Time
+    discount_minor: Minor = Field(description="What a promotion of the provider's own took off before.")
+
+
+class Refund(BaseModel):
+    """Money of a payment that goes back to who paid it."""
+
+    payment: str
+    reference: str | None = Field(description="Null: the amount is all that went back of the payment by then.")
+    said: str = Field(description="pending, succeeded or failed: then it stayed.")
+    amount_minor: Minor
+    currency: str
+    at: Time
+
+
+class Dispute(BaseModel):
+    """Money of a payment that a bank wants back."""
+
+    payment: str
+    reference: str
+    said: str = Field(description="inquiry, opened, lost or won.")
+    amount_minor: Minor
     currency: str
     reason: str | None
     at: Time
@@ -197,13 +250,31 @@ class Order(BaseModel):
     expires_at: Time
     fulfilled_at: Time | None
     payments: list[Payment]
+    promo_code: str | None
+    promo_bonus: Number = Field(description="What the promo code adds, on top of the bonus.")
+    refunded_minor: Minor = Field(description="What went back of what was paid, by refunds and lost disputes.")
+    disputed_minor: Minor = Field(description="What of the rest a bank wants back.")
+    refunds: list[Refund]
+    disputes: list[Dispute]
+    form: bool = Field(description="It is paid in a form on a page of yours.")
+    save_card: bool = Field(description="The card is kept, to be charged again.")
+    email: str | None
+    locale: str | None
+    metadata: dict[str, str]
 
 
 class Checkout(BaseModel):
     """An order, and where it is paid."""
 
     order: Order
-    url: str | None = Field(description="Send the customer there. Null: there is nothing to pay, or no longer.")
+    url: str | None = Field(
+        description="Send the customer there. Null: it is paid in a form, there is nothing to pay, or no longer."
+    )
+    client_secret: str | None = Field(
+        description="For the provider's form, in the customer's browser alone: keep it out of addresses and logs. The "
+        "same call again answers it again."
+    )
+    publishable_key: str | None = Field(description="For the provider's form.")
 
 
 class Orders(BaseModel):
@@ -224,7 +295,8 @@ class OrdersAsked(Body):
 _NOT_SOLD = (
     *(errors.SwitchedOff, errors.AmountOutOfRange, errors.NoPrice, errors.PackageUnavailable, errors.PlanRequired),
     *(errors.TotalTooSmall, errors.InvalidAmount, errors.InvalidField, errors.UnknownCreditType),
-    errors.UnknownCurrency,
+    *(errors.UnknownCurrency, errors.UnknownPlan, errors.CalculatorFailed),
+    *(errors.PromoCodeUnavailable, errors.PromoCodeNotForThis, errors.PromoCodeUsedUp),
 )
 
 
@@ -254,11 +326,22 @@ async def show_catalog(request: Request, asked: Annotated[ShopAsked, Query()]) -
 
 @routes.post("/quotes", openapi_extra=PUBLIC, response_model=Quote, responses=refusals(*_NOT_SOLD))
 async def quote(request: Request, asked: WishAsked) -> Exact:
-    """What credits cost now, line by line. For anyone; no key is needed, and nothing is reserved or promised."""
-    answer = await ledger(request).quote(
-        asked.credit_type, asked.amount, package=asked.package, currency=asked.currency, plan=asked.plan
-    )
-    return Exact(_priced(answer._asdict() | {"lines": [line._asdict() for line in answer.lines]}))
+    """What credits cost now, line by line. For anyone; no key is needed, and nothing is reserved.
+
+    Its token makes a checkout honour it until it expires. One that names a plan is honoured for subscribers of it.
+    """
+    return await _quoted(request, asked, None)
+
+
+@routes.post(
+    "/accounts/{account}/quotes",
+    openapi_extra=needs("sell"),
+    response_model=Quote,
+    responses=refusals(*_NOT_SOLD, errors.InvalidAccount),
+)
+async def quote_account(request: Request, account: AccountId, asked: WishAsked) -> Exact:
+    """What credits cost this account now, on the terms of its own plan. Its token is good for this account alone."""
+    return await _quoted(request, asked, account)
 
 
 @routes.post(
@@ -267,12 +350,13 @@ async def quote(request: Request, asked: WishAsked) -> Exact:
     openapi_extra=needs("sell") | KEYED,
     response_model=Checkout,
     responses=refusals(
-        *_NOT_SOLD, errors.InvalidAccount, errors.InvalidKey, errors.KeyReused, errors.UnknownProvider,
-        errors.AccountFrozen, errors.AccountMerged, errors.ProviderUnavailable, errors.Unavailable,
+        *(*_NOT_SOLD, errors.QuoteInvalid, errors.QuoteExpired, errors.InvalidAccount, errors.InvalidKey),
+        *(errors.KeyReused, errors.UnknownProvider, errors.AccountFrozen, errors.AccountMerged),
+        *(errors.ProviderUnavailable, errors.Unavailable),
     ),
 )  # fmt: skip
 async def checkout(request: Request, account: AccountId, asked: CheckoutAsked) -> Exact:
-    """An order at today's price, frozen, and the page where it is paid. The credits come when the money does.
+    """An order at today's price, frozen, and where it is paid. The credits come when the money does.
 
     The same call with the same key again answers the same order, as it stands by then.
     """
@@ -284,11 +368,19 @@ async def checkout(request: Request, account: AccountId, asked: CheckoutAsked) -
         package=asked.package,
         currency=asked.currency,
         plan=asked.plan,
+        promo_code=asked.promo_code,
+        quote=asked.quote,
         provider=asked.provider,
         return_url=asked.return_url,
+        form=asked.form,
+        email=asked.email,
+        locale=asked.locale,
+        metadata=asked.metadata,
+        save_card=asked.save_card,
     )
     replayed = {"Idempotent-Replayed": "true"} if made.replayed else {}
-    return Exact({"order": _priced(made.order.as_dict()), "url": made.url}, 201, replayed)
+    secrets = {"client_secret": made.client_secret, "publishable_key": made.publishable_key}
+    return Exact({"order": _priced(made.order.as_dict()), "url": made.url, **secrets}, 201, replayed)
 
 
 @routes.get(
@@ -314,6 +406,14 @@ async def show_order(request: Request, account: AccountId, order: str) -> Exact:
     """One order as it truly stands now: ask this, not the page the customer came back from, whether it is paid."""
     found = await ledger(request).order(account, order)
     return Exact(_priced(found.as_dict()))
+
+
+async def _quoted(request: Request, asked: WishAsked, account: str | None) -> Exact:
+    answer = await ledger(request).quote(
+        asked.credit_type, asked.amount, package=asked.package, currency=asked.currency, plan=asked.plan,
+        promo_code=asked.promo_code, account=account,
+    )  # fmt: skip
+    return Exact(_priced(answer._asdict() | {"lines": [line._asdict() for line in answer.lines]}))
 
 
 def _package(catalog: Catalog, package: Package, asked: ShopAsked) -> dict[str, Any]:
@@ -346,7 +446,8 @@ def _price(catalog: Catalog, rule: PriceRule) -> dict[str, Any]:
         for currency, in_currency in rule.slabs.items()
     }
     bounds = {"minimum": credits(rule.minimum), "maximum": credits(rule.maximum), "step": credits(rule.step)}
-    return {"credit_type": rule.credit_type, "mode": rule.mode, **bounds, "slabs": slabs}
+    sold = {"credit_type": rule.credit_type, "mode": rule.mode, "currencies": rule.currencies}
+    return sold | bounds | {"slabs": slabs}
 
 
 def _said(words: str | None, asked: ShopAsked) -> str | None:

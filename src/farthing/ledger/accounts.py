@@ -13,7 +13,7 @@ from farthing.errors import AccountFrozen, FarthingError, InvalidAccount, MergeR
 from farthing.ledger import reading
 from farthing.ledger.beat import Command, act_said, decide, key_reused, require_unmerged
 from farthing.ledger.commands import GIFT_KEYS, move, void
-from farthing.store import acts, sql
+from farthing.store import acts, customers, promos, scales, sql, subscriptions, topups
 from farthing.store.acts import Act
 from farthing.store.database import Session
 from farthing.store.sql import Account
@@ -75,15 +75,16 @@ class Accounts(ABC):
         """Moves everything a guest has to the user it turned out to be, and closes the guest for good.
 
         Lots keep their expiry, priority and cost. A sign-up gift counts once: what is left of the guest's goes where
-        the user has had that gift too, and a user who has not will get none later.
+        the user has had that gift too, and a user who has not will get none later. Promo codes the guest used count as
+        used by the user. The guest's auto top-ups end: the user has not agreed to any.
 
         Args:
             account: the guest. into: the user. key: idempotency key, unique in the guest's account.
         Returns:
             Account: the guest's, which says whom it was merged into.
         Raises:
-            NotFound: one of them does not exist. MergeRefused: the guest has open holds or debts; nothing was moved.
-            AccountFrozen: the guest is frozen. AccountMerged: one of them was merged before.
+            NotFound: one of them does not exist. AccountFrozen: the guest is. AccountMerged: one was merged before.
+            MergeRefused: the guest has open holds, debts or a plan; nothing was moved.
         """
         if account == checks.account_id(into):
             raise InvalidAccount(f"{account} cannot be merged into itself. Nothing was changed.")
@@ -93,8 +94,9 @@ class Accounts(ABC):
     def erase(self, account: str, *, key: str) -> Account:
         """Forgets what people wrote about the account and who they were; amounts stay, and `verify` still proves them.
 
-        Reasons, actors and metadata of all its entries and acts, return addresses of its orders, its language; and on
-        `Credits` the bodies of stored webhooks about its orders.
+        Reasons, actors and metadata of all its entries and acts, return addresses of its orders, who paid for it and
+        with which card, what was agreed on topping it up, which ends, its language; and on `Credits` the bodies of
+        stored webhooks about its orders.
 
         Raises:
             NotFound: there is no such account. KeyReused: the key stands for something else.
@@ -122,6 +124,11 @@ def holders(session: Session, account: str) -> list[str]:
     found = sql.read_accounts(session, [account]).get(account)
     further = holders(session, found.merged_into) if found and found.merged_into else []
     return [account, *further]
+
+
+def merge_key(what: str) -> str:
+    """The key in a guest's account under which a merge moved all its credits of one type."""
+    return f"{checks.OUR_KEYS}merge:{what}"
 
 
 def _asked(verb: str, account: str, key: str, link: str | None, reason: str | None, actor: str | None) -> Asked:
@@ -178,10 +185,18 @@ def _merge(tx: Tx, asked: Asked, into: str) -> None:
                 "grant what it owes, then merge again with the same key.",
                 account=asked.account,
             )
+    if subscriptions.running(tx.session, asked.account, locked=True):
+        raise MergeRefused(
+            f"{asked.account} has a plan. Nothing was moved. Cancel it, then merge again with the same key.",
+            account=asked.account,
+        )
     _share_gifts(tx, asked, into)
+    promos.share(tx.session, asked.account, into)
+    customers.share(tx.session, asked.account, into)
+    topups.stop_all(tx.session, asked.account, tx.clock())
     for book in _books(tx, asked.account):
         if book.lots:
-            stamp = _stamp(tx, asked, f"merge:{book.credit_type.code}", into)
+            stamp = _stamp(tx, asked, merge_key(book.credit_type.code), into)
             _carry_out(tx, move(asked.account, into, book.credit_type, None, stamp))
     acts.close(tx.session, asked.account, into=into, now=tx.clock())
 
@@ -198,7 +213,7 @@ def _share_gifts(tx: Tx, asked: Asked, into: str) -> None:
         if not _stands(tx, into, key):
             acts.add(session, Act(into, key, "gift", content, asked.account, None, None, tx.clock()))
         elif kind and isinstance(lot, Lot):
-            stamp = _stamp(tx, asked, f"merge:gift:{kind.code}", into)
+            stamp = _stamp(tx, asked, merge_key(f"gift:{kind.code}"), into)
             _carry_out(tx, void(asked.account, kind, lot.number, None, stamp))
     for act in acts.read_keys_under(session, asked.account, GIFT_KEYS):
         if not _stands(tx, into, act.key):
@@ -213,14 +228,15 @@ def _stands(tx: Tx, account: str, key: str) -> bool:
 def _books(tx: Tx, account: str) -> list[Book]:
     """All wallets of the account, of types that the catalog no longer has too."""
     kinds = tx.catalog.credit_types
-    scales = sql.read_scales(tx.session)
-    owned = [kinds.get(code) or CreditType(code, code, scales[code]) for _, code in sql.wallets_of(tx.session, account)]
+    counted = scales.read(tx.session)
+    owned = [
+        kinds.get(code) or CreditType(code, code, counted[code]) for _, code in sql.wallets_of(tx.session, account)
+    ]
     return reading.whole_books(tx.session, account, owned, tx.clock())
 
 
 def _stamp(tx: Tx, asked: Asked, key: str, link: str) -> Stamp:
-    own = f"{checks.OUR_KEYS}{key}"
-    return Stamp(EPOCH, own, asked.content, link, None, asked.reason, asked.actor, None, tx.catalog.version)
+    return Stamp(EPOCH, key, asked.content, link, None, asked.reason, asked.actor, None, tx.catalog.version)
 
 
 def _carry_out(tx: Tx, command: Command) -> None:
@@ -231,3 +247,5 @@ def _carry_out(tx: Tx, command: Command) -> None:
 
 def _erase(tx: Tx, account: str) -> None:
     acts.forget(tx.session, account, locale=tx.catalog.locale)
+    topups.stop_all(tx.session, account, tx.clock(), forget=True)
+    customers.forget(tx.session, account)

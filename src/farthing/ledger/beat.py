@@ -9,7 +9,7 @@ from typing import NamedTuple
 from farthing.core.book import Book, CreditType, Draft, Entry, Partial, Stamp
 from farthing.core.due import settle
 from farthing.errors import AccountMerged, Corrupt, FarthingError, KeyReused, NotFound
-from farthing.store import acts, sql
+from farthing.store import acts, scales, sql
 from farthing.store.acts import Act
 from farthing.store.database import Retry, Session
 from farthing.store.dialects import Row
@@ -99,7 +99,7 @@ def decide(
     asked = list(dict.fromkeys(wallet for command in commands for wallet in command.wallets))
     seen = sql.look(session, asked, sorted({(one.account, one.key) for one in commands}), wait=wait)
     rows, busy = _settled(session, seen.wallets, asked, wait=wait)
-    sql.require_scales(session, [types[code] for code in sorted({wallet[1] for wallet in rows})])
+    scales.require(session, [types[code] for code in sorted({wallet[1] for wallet in rows})])
     missing = [wallet for wallet in asked if wallet not in rows and wallet not in busy]
     opening = {one.account for one in commands if one.opens} | {account for account, _ in missing}
     opening |= {one.to for one in commands if one.to} | sql.frozen(rows)
@@ -129,18 +129,21 @@ def decide(
             continue
         accept(answers)
         sql.add_accounts(session, [one for one in page.accounts.values() if one.account not in accounts])
-        made = {(one.account, one.key) for one in commands if one.wallet in missing}
-        _guard_new(session, made - acted.keys(), [account for account, _ in missing], accounts)
+        if missing:
+            made = {(one.account, one.key) for one in commands if one.wallet in missing}
+            _guard_new(session, made - acted.keys(), [account for account, _ in missing], accounts)
         sql.post(session, before, page.drafts)
         return answers
 
 
-def book_due(session: Session, wallets: Sequence[Wallet], types: dict[str, CreditType], now: datetime) -> int:
+def book_due(
+    session: Session, wallets: Sequence[Wallet], types: dict[str, CreditType], now: datetime, *, wait: bool = False
+) -> int:
     """Books what came due in these wallets and was not yet seen by a write of their own. Returns the entries written.
 
-    Wallets that somebody else holds are left to that somebody.
+    Without `wait`, wallets that somebody else holds are left to that somebody.
     """
-    rows = sql.lock_wallets(session, wallets, wait=False)
+    rows = sql.lock_wallets(session, wallets, wait=wait)
     before = sql.read_books(session, rows, types, whole=True)
     drafts = [settle(book, max(now, book.recorded_at)) for book in before.values()]
     sql.post(session, before, drafts)
@@ -179,11 +182,10 @@ def _guard_new(
     Raises:
         Retry: an act took one of the keys meanwhile, or changed one of the accounts.
     """
-    if accounts:
-        sql.share_accounts(session, sorted(set(accounts)))
-        now = sql.read_accounts(session, sorted(known.keys() & set(accounts)))
-        if acts.read_keys(session, sorted(keys)) or any(known[name] != now.get(name) for name in now):
-            raise Retry
+    sql.share_accounts(session, sorted(set(accounts)))
+    now = sql.read_accounts(session, sorted(known.keys() & set(accounts)))
+    if acts.read_keys(session, sorted(keys)) or any(known[name] != now.get(name) for name in now):
+        raise Retry
 
 
 def _answer(page: _Page, command: Command) -> Answer:
@@ -266,7 +268,7 @@ def require_unmerged(account: Account | None) -> None:
 
 
 def _at(page: _Page, command: Command, due: Draft) -> Stamp:
-    return command.stamp._replace(now=max(page.now, due.book.recorded_at))
+    return Stamp(max(page.now, due.book.recorded_at), *command.stamp[1:])
 
 
 def _due(page: _Page, wallet: Wallet, *, stranger: bool) -> Draft:
@@ -278,4 +280,7 @@ def _due(page: _Page, wallet: Wallet, *, stranger: bool) -> Draft:
 
 
 def _joined(due: Draft, decided: Draft) -> Draft:
+    """Both, one after the other."""
+    if not due.entries:
+        return decided
     return Draft(decided.book, due.entries + decided.entries, due.changes + decided.changes)

@@ -95,6 +95,11 @@ def gift_key(credit_type: str) -> str:
     return GIFT_KEYS + credit_type
 
 
+def end_key(credit_type: str, seq: int) -> str:
+    """The one key that all ends of a hold share: of the hold that this entry made."""
+    return f"{checks.OUR_KEYS}hold:{credit_type}:{seq}:end"
+
+
 def new_account(catalog: Catalog, account: str) -> Account:
     """An account as it is made when nobody said more; `created_at` is set when it is written."""
     return Account(account, catalog.time_zone, catalog.locale, EPOCH)

@@ -12,13 +12,14 @@ from typing import Any
 
 from farthing.amounts import to_credits
 from farthing.core.audit import Audit
-from farthing.core.book import Book, CreditType, Debt, Draw, Entry, Hold, Lot, burn_key
+from farthing.core.book import Book, CreditType, Debt, Draw, Entry, Hold, Lot, Until, burn_key
 from farthing.core.checks import OUR_KEYS
 from farthing.core.due import settle
 from farthing.core.lots import usable
 from farthing.core.names import entry_id, hold_id, lot_id, number_in
 from farthing.ledger import folding, reading
 from farthing.ledger.explanation import DebtStory, Explanation, HoldStory, Kept, LotStory, Origin, Step
+from farthing.plans.paying import PLAN_KEYS, is_rolled
 from farthing.store import orders
 from farthing.store.database import Session
 
@@ -98,7 +99,9 @@ class _Trail:
     def _draw(self, line: Entry, drawn: Draw, own: set[int]) -> None:
         if line.kind == "hold":
             if line.seq in self._open:
-                name, rule = hold_id(line.credit_type, line.seq), self._rule(line, drawn.lot)
+                named = isinstance(line.opened, Until) and line.opened.deadline is None
+                rule = ("its money is in dispute", None) if named else self._rule(line, drawn.lot)
+                name = hold_id(line.credit_type, line.seq)
                 self._kept[drawn.lot].append(Kept(name, self._credits(drawn.amount), *rule))
         elif line.kind == "reverse":
             self._taken[drawn.lot].append(self._step(line, -drawn.amount, "given back to where it came from"))
@@ -169,6 +172,8 @@ class _Trail:
         if (line.key or "").startswith(f"{OUR_KEYS}order:"):
             order = orders.read(self._session, line.account, line.link or "")
             of, payment = "order", order and order.paid_by
+        if (line.key or "").startswith(PLAN_KEYS):
+            of = "rollover" if is_rolled(line) else "plan"
         name = entry_id(line.credit_type, line.seq)
         return Origin(name, line.kind, line.recorded_at, line.key, of, line.link, payment)
 

@@ -11,7 +11,11 @@ from farthing.views import Balance
 
 
 class Origin(NamedTuple):
-    """The entry that made a lot. `link` is what `of` says, where it says anything: an order, a transfer, a reversal."""
+    """The entry that made a lot.
+
+    `link` is what `of` says, where it says anything: an order, a transfer, a reversal; of a plan, and of what rolled
+    over in one, the subscription.
+    """
 
     entry: str
     kind: str

@@ -20,7 +20,7 @@ from farthing.store.tables import entries
 _NAMES = ", ".join(entries.c.keys())
 _WALLET = f"SELECT {_NAMES} FROM farthing_entries WHERE account = ? AND credit_type = ?"
 # What was done to a deduction before some entry. With its kinds spelled out, the index on reversals finds it.
-_DONE_TO = f"{_WALLET} AND seq > ? AND seq < ? AND kind IN ('reverse', 'repay') ORDER BY seq"
+_DONE_TO = f"{_WALLET} AND seq > ? AND seq < ? AND kind IN ('reverse', 'repay', 'clawback') ORDER BY seq"
 
 
 def book_at(session: Session, account: str, kind: CreditType, at: datetime) -> Book:

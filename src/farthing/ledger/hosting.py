@@ -8,8 +8,9 @@ from functools import wraps
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from farthing.catalog import Catalog
+from farthing.ledger.keeping import Keeping
+from farthing.ledger.shard import Clock
 from farthing.ledger.transaction import Tx
-from farthing.ledger.writer import Clock
 from farthing.store.database import Session
 from farthing.store.hosts import Host
 
@@ -23,9 +24,10 @@ class Hosted(Tx):
     Each is all or nothing, in a SAVEPOINT; whether it lasts is decided by whoever commits.
     """
 
-    def __init__(self, host: Host, catalog: Catalog, clock: Clock) -> None:
+    def __init__(self, host: Host, catalog: Catalog, clock: Clock, keeping: Keeping) -> None:
         super().__init__(host.session, catalog, clock)
         self._host = host
+        self._keeping = keeping
 
 
 def _apart(verb: Callable[Concatenate[Any, P], T]) -> Callable[Concatenate[Hosted, P], T]:
@@ -35,7 +37,9 @@ def _apart(verb: Callable[Concatenate[Any, P], T]) -> Callable[Concatenate[Hoste
     def call(self: Hosted, *args: P.args, **kwargs: P.kwargs) -> T:
         def work(session: Session) -> T:
             self.session = session
-            return verb(self, *args, **kwargs)
+            answer = verb(self, *args, **kwargs)
+            self._keeping.keep_in(session, self.catalog)  # pyright: ignore[reportPrivateUsage]
+            return answer
 
         return self._host.run(work)  # pyright: ignore[reportPrivateUsage]
 

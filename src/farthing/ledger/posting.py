@@ -44,9 +44,12 @@ class Calls:
 
     grant = _later(Verbs.grant)
     deduct = _later(Verbs.deduct)
+    charge = _later(Verbs.charge)
     reverse = _later(Verbs.reverse)
     hold = _later(Verbs.hold)
+    hold_for = _later(Verbs.hold_for)
     capture = _later(Verbs.capture)
+    capture_for = _later(Verbs.capture_for)
     release = _later(Verbs.release)
     extend = _later(Verbs.extend)
     void = _later(Verbs.void)
@@ -75,6 +78,9 @@ class Checking(Verbs):
         return command
 
     def _held(self, command: Command) -> Any:
+        return command
+
+    def _held_for(self, command: Command, dimensions: dict[str, str]) -> Any:
         return command
 
 

@@ -14,7 +14,7 @@ from farthing.core.names import number_in
 from farthing.errors import AccountFrozen, InsufficientCredits, InvalidField
 from farthing.ledger import folding
 from farthing.ledger.commands import gift_key
-from farthing.store import acts, sql
+from farthing.store import acts, scales, sql
 from farthing.store.database import Session
 from farthing.store.sql import Account
 from farthing.store.tables import lots as lots_table
@@ -26,7 +26,7 @@ MAX_PAGE = 500
 def books(session: Session, account: str, types: Sequence[CreditType], now: datetime) -> list[Book]:
     """The account's wallets as they stand at `now`, zeros where there is none; lots only where time changes any."""
     rows = sql.read_wallets(session, [(account, kind.code) for kind in types])
-    sql.require_scales(session, [kind for kind in types if (account, kind.code) in rows])
+    scales.require(session, [kind for kind in types if (account, kind.code) in rows])
     by_code = {kind.code: kind for kind in types}
     moving = {wallet: row for wallet, row in rows.items() if sql.moving(row)}
     still = {wallet: row for wallet, row in rows.items() if not sql.moving(row)}
@@ -49,7 +49,7 @@ def books_at(session: Session, account: str, types: Sequence[CreditType], at: da
         Corrupt: the entries of one contradict themselves.
     """
     rows = sql.read_wallets(session, [(account, kind.code) for kind in types])
-    sql.require_scales(session, [kind for kind in types if (account, kind.code) in rows])
+    scales.require(session, [kind for kind in types if (account, kind.code) in rows])
     return [folding.book_at(session, account, kind, at) for kind in types]
 
 

@@ -15,8 +15,9 @@ from farthing.ledger.accounts import Accounts
 from farthing.ledger.beat import Command, Outcome, decide
 from farthing.ledger.commands import give_gift, new_account
 from farthing.ledger.posting import Call, commands, few_enough, require_all
+from farthing.ledger.shard import Clock
 from farthing.ledger.verbs import Verbs, receipt
-from farthing.ledger.writer import Clock
+from farthing.plans.verbs import Plans
 from farthing.store import sql
 from farthing.store.database import Session
 from farthing.store.sql import Account
@@ -25,7 +26,7 @@ from farthing.views import Balance, Check, Receipt
 T = TypeVar("T")
 
 
-class Tx(Verbs, Accounts):
+class Tx(Verbs, Accounts, Plans):
     """The verbs inside one open transaction. Made by `credits.begin()`; it lasts only if the block ends well."""
 
     def __init__(self, session: Session, catalog: Catalog, clock: Clock) -> None:

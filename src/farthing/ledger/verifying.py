@@ -1,4 +1,4 @@
-"""`verify`: every balance, lot, debt, hold and order rebuilt from the ledger and compared with what is stored."""
+"""`verify`: every balance, lot, debt, hold, order and plan rebuilt from the ledger and compared with what is stored."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from farthing.core.book import Claim, CreditType, Debt, Hold, Lot, Part
 from farthing.errors import NotFound
 from farthing.ledger import folding, ordered
 from farthing.ledger.ordered import Fault, first_wrong
+from farthing.plans import proving
 from farthing.store import sql
 from farthing.store.database import Database, Session
 from farthing.store.dialects import Row
@@ -35,6 +36,7 @@ class Report(NamedTuple):
     wallets: int
     entries: int
     orders: int
+    plans: int
     posted: dict[str, int]
     faults: list[Fault]
 
@@ -54,12 +56,12 @@ def verify(
     Raises:
         NotFound: there is no such account, so there is nothing to prove.
     Returns:
-        Report: `proved`, and the first fault of each wallet and each order that is wrong (at most 1,000).
+        Report: `proved`, and the first fault of each wallet, order and plan that is wrong (at most 1,000).
     """
     with database.reading() as session:
         total = _count(session, account) if progress else 0
         report = look(session, account, lambda done: progress(done, total) if progress else None)
-        seen = report.wallets or report.orders
+        seen = report.wallets or report.orders or report.plans
         if account is not None and not seen and not sql.read_accounts(session, [account]):
             raise NotFound(f"There is no account {account!r}, so there is nothing to prove.")
     return report
@@ -82,14 +84,17 @@ def look(session: Session, account: str | None, progress: Callable[[int], None] 
         wrong = wallet.finish()
         if wrong and len(faults) < MAX_FAULTS:
             faults.append(Fault(owner, kind, None, wrong))
-    bought = 0
-    for fault in ordered.faults(session, account):
-        bought += 1
-        if fault and len(faults) < MAX_FAULTS:
-            faults.append(fault)
+    counts: list[int] = []
+    for found in (ordered.faults(session, account), proving.faults(session, account)):
+        counts.append(0)
+        for fault in found:
+            counts[-1] += 1
+            if fault and len(faults) < MAX_FAULTS:
+                faults.append(fault)
     faults += islice(ordered.missing(session, account), MAX_FAULTS - len(faults))
     progress(done)
-    return Report(seen, done, bought, posted, faults)
+    orders, plans = counts
+    return Report(seen, done, orders, plans, posted, faults)
 
 
 class _Wallet:

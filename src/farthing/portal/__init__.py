@@ -44,6 +44,7 @@ def app(credits: AsyncCredits | Credits, *, secret: Sequence[str], base_url: str
         Route("/history", portal.page(customer.history), name="history"),
         Route("/buy", portal.page(buying.buy), name="buy"),
         Route("/buy", portal.page(buying.place), name="place", methods=["POST"]),
+        Route("/pay/{order}", portal.page(buying.pay), name="pay"),
         Route("/orders", portal.page(buying.orders), name="orders"),
         Route("/orders/{order}", portal.page(buying.order), name="order"),
         Route("/enter", portal.open_page(customer.enter), name="enter"),

@@ -20,6 +20,14 @@ CONTENT_SECURITY_POLICY = (
     "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; "
     "base-uri 'none'; form-action {forms}; frame-ancestors 'none'"
 )
+# The one page with foreign script: its provider's form comes from there, and must.
+# https://docs.stripe.com/security/guide#content-security-policy
+PAYMENT_FORM_POLICY = (
+    "default-src 'none'; style-src 'self'; script-src 'self' https://js.stripe.com https://*.js.stripe.com; "
+    "frame-src https://js.stripe.com https://*.js.stripe.com https://hooks.stripe.com; "
+    "img-src 'self' https://*.stripe.com; connect-src 'self' https://api.stripe.com; "
+    "base-uri 'none'; form-action {forms}; frame-ancestors 'none'"
+)
 SAFE = {
     "cache-control": "no-store",
     "content-security-policy": CONTENT_SECURITY_POLICY.format(forms="'self'"),

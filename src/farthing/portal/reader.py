@@ -90,7 +90,10 @@ class Reader:
     def life(self, duration: str) -> str:
         """A duration such as "30d" in words: 30 days."""
         unit = duration.lstrip("0123456789")
-        return format_unit(int(duration.removesuffix(unit)), f"duration-{_UNITS[unit]}", locale=self.locale)
+        count, name = int(duration.removesuffix(unit)), f"duration-{_UNITS[unit]}"
+        # Babel has no long words for some languages, Chinese among them, and then answers the unit's own name.
+        said = (format_unit(count, name, length, locale=self.locale) for length in ("long", "short"))
+        return next((words for words in said if name not in words), duration)
 
     def _money(self, value: Decimal, currency: str, decimals: int) -> str:
         # Babel's own number of decimals is how people round a currency, not what ISO 4217 says it has.

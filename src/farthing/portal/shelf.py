@@ -10,7 +10,7 @@ from farthing.amounts import text, to_credits
 from farthing.catalog import Catalog
 from farthing.core.pricing import Mode, Package, bounds
 from farthing.credits import Credits
-from farthing.errors import AmountOutOfRange, Invalid, Refused
+from farthing.errors import AmountOutOfRange, Invalid, NoPrice, PackageUnavailable, Refused, TotalTooSmall
 from farthing.portal.reader import Reader
 from farthing.views import QuoteView
 
@@ -57,25 +57,25 @@ def sold_types(catalog: Catalog) -> set[str]:
 def currencies(catalog: Catalog) -> list[str]:
     """The currencies in which something is sold, the catalog's own first."""
     priced = {code for package in _open(catalog) for code in package.prices}
-    priced |= {code for rule in catalog.prices.values() for code in rule.slabs}
+    priced |= {code for rule in catalog.prices.values() for code in rule.currencies}
     return sorted(priced, key=lambda code: (code != catalog.currency, code))
 
 
-def sections(credits: Credits, reader: Reader, currency: str, asked: Mapping[str, str]) -> list[Section]:
-    """What is sold in `currency`, a section for each credit type; `asked` is the page's query."""
+def sections(credits: Credits, account: str, reader: Reader, currency: str, asked: Mapping[str, str]) -> list[Section]:
+    """What is sold to the account in `currency`, a section for each credit type; `asked` is the page's query."""
     catalog = credits.catalog
     found: list[Section] = []
     for kind in catalog.credit_types.values():
         expires = kind.expires or "never"
         offers = [
             Offer(
-                package, reader.own(package.name), reader.own(package.description or ""),
-                credits.quote(package=package.code, currency=currency), package.expires or expires,
+                package, reader.own(package.name), reader.own(package.description or ""), quote,
+                package.expires or expires,
             )
-            for package in _open(catalog)
-            if package.credit_type == kind.code and currency in package.prices
+            for package in catalog.packages.values()
+            if package.credit_type == kind.code and (quote := _quoted(credits, account, package, currency))
         ]  # fmt: skip
-        counter = _counter(credits, kind.code, currency, asked)
+        counter = _counter(credits, account, kind.code, currency, asked)
         if offers or counter:
             found.append(Section(kind.code, reader.own(kind.name), expires, offers, counter))
     return found
@@ -85,18 +85,26 @@ def _open(catalog: Catalog) -> list[Package]:
     return [package for package in catalog.packages.values() if not package.disabled and not package.plans]
 
 
-def _counter(credits: Credits, code: str, currency: str, query: Mapping[str, str]) -> Counter | None:
+def _quoted(credits: Credits, account: str, package: Package, currency: str) -> QuoteView | None:
+    """What the package costs the account; None where it is not sold to it."""
+    try:
+        return credits.quote(package=package.code, currency=currency, account=account)
+    except (PackageUnavailable, NoPrice, TotalTooSmall):
+        return None
+
+
+def _counter(credits: Credits, account: str, code: str, currency: str, query: Mapping[str, str]) -> Counter | None:
     rule = credits.catalog.prices.get(code)
-    if rule is None or currency not in rule.slabs:
+    if rule is None or currency not in rule.currencies:
         return None
     scale = credits.catalog.credit_types[code].scale
-    least, most = bounds(rule, rule.slabs[currency])
+    least, most = bounds(rule, rule.slabs.get(currency, ()))
     minimum, step = to_credits(least, scale), to_credits(rule.step, scale)
     maximum = None if most is None else to_credits(most, scale)
     asked = query.get("amount", "").strip() if query.get("credit_type") == code else text(minimum)
     quote, refusal = None, None
     try:
-        quote = credits.quote(code, asked or "0", currency=currency)
+        quote = credits.quote(code, asked or "0", currency=currency, account=account)
     except AmountOutOfRange as error:
         refusal = error.code
     except (Invalid, Refused) as error:

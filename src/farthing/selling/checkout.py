@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlsplit
 
 from uuid_utils import uuid7
 
-from farthing.amounts import Amount, text, to_credits, to_units
+from farthing.amounts import text, to_credits, to_units
+from farthing.catalog import Catalog
 from farthing.core import checks
 from farthing.core.book import CreditType
-from farthing.core.payments import Order, status
+from farthing.core.orders import Order, Paying, is_payable
 from farthing.core.pricing import Quote
-from farthing.errors import InvalidField, UnknownProvider
-from farthing.ledger.accounts import require_usable
+from farthing.core.promos import PromoUse, canonical
+from farthing.errors import InvalidField, NotFound, UnknownProvider
+from farthing.ledger.accounts import holders, require_usable
 from farthing.ledger.beat import act_said, key_reused
-from farthing.providers import Bill, Provider
+from farthing.providers import Bill, CardKeeper, Provider, Started
+from farthing.selling import redeeming
+from farthing.selling.buyers import buyer_of
 from farthing.selling.orders import OrderView, fulfil, view
-from farthing.selling.quoting import quote
-from farthing.store import acts, sql
+from farthing.selling.promises import Offer, honoured
+from farthing.selling.quoting import Wish, quote
+from farthing.store import acts, customers, promos, scales, sql
 from farthing.store import orders as store
+from farthing.store.customers import Customer
 from farthing.store.database import Session
 from farthing.views import quote_view
 
@@ -33,37 +39,89 @@ MAX_URL_BYTES = 2000
 
 
 class Checkout(NamedTuple):
-    """An order, and where it is paid; `url` None: there is nothing to pay, or no longer. `replayed`: made earlier."""
+    """An order, and where it is paid: on the page `url`, or in a form, by its provider's script.
+
+    That needs `client_secret`, which is for the customer's browser alone, and `publishable_key`. All of them None:
+    there is nothing to pay, or no longer. `replayed`: the order was made earlier.
+    """
 
     order: OrderView
     url: str | None
     replayed: bool
+    client_secret: str | None = None
+    publishable_key: str | None = None
 
-
-class Wish(NamedTuple):
-    """What a caller wants to buy: a package, or an amount of a credit type."""
-
-    package: str | None
-    credit_type: str | None
-    amount: Amount | None
-    currency: str | None
-    plan: str | None
+    def __repr__(self) -> str:
+        """Without the secret: this may stand in somebody's log."""
+        return f"Checkout(order={self.order.id!r}, status={self.order.status!r}, replayed={self.replayed!r})"
 
 
 def checkout(
-    credits: Credits, account: str, wish: Wish, *, provider: str, key: str, return_url: str | None
+    credits: Credits, account: str, wish: Wish, *, provider: str, key: str, return_url: str | None, paying: Paying
 ) -> Checkout:
     """As `Credits.checkout`."""
-    asked = provider_named(credits, provider)
-    content = _content(credits, checks.account_id(account), wish, asked, _usable(return_url))
+    asked, catalog = provider_named(credits, provider), credits.catalog
+    paying = _passed_on(paying)
+    content = _content(catalog, checks.account_id(account), wish, asked, usable_url(return_url), paying)
     pair = (account, checks.caller_key(key))
     order = credits.run(lambda tx: _known(tx.session, pair, content))
     replayed = order is not None
     if order is None:
-        draft = _draft(credits, pair, content, quote(credits.catalog, **wish._asdict()), asked, return_url)
-        order, replayed = credits.run(lambda tx: _place(tx, draft))
-    shown = view(_started(credits, asked, order), credits.clock())
-    return Checkout(shown, shown.url, replayed)
+        catalog.require_on(f"providers.{asked.name}")
+        _require_able(asked, paying)
+        offer = _offer(credits, catalog, account, wish)
+        if offer.quote.total_minor:
+            asked.require_billable(offer.quote.currency, offer.quote.total_minor)
+        draft = draft_order(pair, content, offer, asked, return_url, credits.clock())
+        draft = draft._replace(paying=paying._replace(asks=catalog.asks(asked.name)))
+        order, replayed = credits.run(lambda tx: place(tx, draft, offer.quote.promo))
+    return _answered(credits, asked, order, replayed=replayed)
+
+
+def resume(credits: Credits, account: str, order: str) -> Checkout:
+    """As `Credits.resume_checkout`."""
+    named = (checks.account_id(account), checks.text("order", order) or "")
+    found = credits.read(lambda session: store.read(session, *named))
+    if found is None:
+        raise NotFound(f"The account {account!r} has no order {order!r}.")
+    return _answered(credits, provider_named(credits, found.provider), found, replayed=True)
+
+
+def _passed_on(paying: Paying) -> Paying:
+    """What the provider is told, checked at the door.
+
+    Raises:
+        InvalidField: an email, a locale or metadata that cannot be passed on.
+    """
+    return paying._replace(
+        email=checks.email(paying.email), locale=None if paying.locale is None else checks.locale(paying.locale),
+        metadata=checks.labels("metadata", paying.metadata),
+    )  # fmt: skip
+
+
+def _require_able(provider: Provider, paying: Paying) -> None:
+    """Nothing, where the provider can be paid so.
+
+    Raises:
+        InvalidField: it has no form, or keeps no cards.
+    """
+    if paying.form and not provider.forms:
+        raise InvalidField(
+            f"{provider.name} has no form for your own page. Nothing was changed. Leave form out: the answer's url is "
+            "where its customer pays.",
+            field="form",
+        )
+    if paying.save_card and not isinstance(provider, CardKeeper):
+        raise InvalidField(
+            f"{provider.name} keeps no cards. Nothing was changed. Leave save_card out.", field="save_card"
+        )
+
+
+def _offer(credits: Credits, catalog: Catalog, account: str, wish: Wish) -> Offer:
+    if wish.quote is not None:
+        return honoured(credits, account, wish)
+    quoted = quote(catalog, wish, buyer_of(credits, account, wish), credits.clock())
+    return Offer(quoted, catalog.credit_type(quoted.credit_type))
 
 
 def provider_named(credits: Credits, name: str) -> Provider:
@@ -82,28 +140,35 @@ def provider_named(credits: Credits, name: str) -> Provider:
     return found
 
 
-def _content(credits: Credits, account: str, wish: Wish, provider: Provider, return_url: str | None) -> bytes:
+def _content(
+    catalog: Catalog, account: str, wish: Wish, provider: Provider, return_url: str | None, paying: Paying
+) -> bytes:
     units = 0
     if wish.credit_type is not None and wish.amount is not None:
-        units = to_units(wish.amount, credits.catalog.credit_type(wish.credit_type).scale)
+        units = to_units(wish.amount, catalog.credit_type(wish.credit_type).scale)
     return checks.fingerprint(
         "checkout", wish.credit_type or "", units,
         package=wish.package, currency=wish.currency, plan=wish.plan, provider=provider.name, return_url=return_url,
+        promo_code=None if wish.promo_code is None else canonical(wish.promo_code), quote=wish.quote,
+        form=paying.form or None, save_card=paying.save_card or None,
     )  # fmt: skip
 
 
-def _draft(
-    credits: Credits, pair: tuple[str, str], content: bytes, quoted: Quote, provider: Provider, return_url: str | None
+def draft_order(
+    pair: tuple[str, str], content: bytes, offer: Offer, provider: Provider, return_url: str | None, now: datetime
 ) -> Order:
-    kind = credits.catalog.credit_type(quoted.credit_type)
-    order_id, now = f"ord_{uuid7().hex}", credits.clock()
-    everything = text(to_credits(quoted.amount + quoted.bonus, kind.scale))
+    """An order as it would be made for this key, with everything frozen that was offered."""
+    quoted, kind = offer
+    order_id = f"ord_{uuid7().hex}"
+    promo = quoted.promo
+    everything = text(to_credits(quoted.amount + quoted.bonus + (promo.bonus if promo else 0), kind.scale))
     return Order(
         pair[0], order_id, pair[1], content, kind.code, kind.scale, quoted.amount, quoted.bonus, quoted.package,
         quoted.expires, f"{everything} {kind.name}",
         quoted.currency, quoted.subtotal_minor, quoted.discount_minor, quoted.total_minor, _working(quoted, kind),
         provider.name, provider.livemode, return_url and return_url.replace("{order}", order_id),
         quoted.catalog_version, now, now + ORDER_LIFE,
+        promo_code=promo and promo.code, promo_bonus=promo.bonus if promo else 0,
     )  # fmt: skip
 
 
@@ -113,21 +178,26 @@ def _working(quoted: Quote, kind: CreditType) -> str:
     return sql.dumps({"unit_price": text(shown.unit_price), "lines": lines})
 
 
-def _place(tx: Tx, draft: Order) -> tuple[Order, bool]:
+def place(tx: Tx, draft: Order, promo: PromoUse | None) -> tuple[Order, bool]:
     """The order that stands for the draft's key, and whether it stood there before."""
     session, pair = tx.session, (draft.account, draft.key)
+    if promo:
+        promos.lock(session, promo.code, draft.created_at)
     acts.lock_account(session, draft.account)
     if known := _known(session, pair, draft.content):
         return known, True
     require_usable(sql.read_accounts(session, [draft.account]).get(draft.account))
-    sql.fix_scale(session, CreditType(draft.credit_type, draft.description, draft.scale))
-    if draft.total_minor:
-        store.add(session, draft)
-        return draft, False
-    free = draft._replace(state="fulfilled", fulfilled_at=draft.created_at)  # discounted to nothing: nobody to pay
-    store.add(session, free)
-    fulfil(tx, free, draft.created_at)
-    return free, False
+    payer = customers.read(session, draft.account, draft.provider)
+    draft = draft._replace(paying=draft.paying._replace(customer=payer and payer.customer))
+    scales.fix(session, CreditType(draft.credit_type, draft.description, draft.scale))
+    if not draft.total_minor:  # discounted to nothing: nobody to pay
+        draft = draft._replace(state="fulfilled", fulfilled_at=draft.created_at)
+    store.add(session, draft)
+    if promo:
+        redeeming.use(session, draft, promo, draft.created_at)
+    if draft.state == "fulfilled":
+        fulfil(tx, draft, draft.created_at)
+    return draft, False
 
 
 def _known(session: Session, pair: tuple[str, str], content: bytes) -> Order | None:
@@ -144,22 +214,59 @@ def _known(session: Session, pair: tuple[str, str], content: bytes) -> Order | N
     return store.read(session, pair[0], known.link) if known and known.link else None
 
 
-def _started(credits: Credits, provider: Provider, order: Order) -> Order:
-    """The order with its page to pay, asked of the provider outside any transaction until one answer is kept."""
-    if order.url or status(order, credits.clock()) != "open":
-        return order
-    started = provider.start(
-        Bill(order.id, order.description, order.currency, order.total_minor, order.return_url, order.expires_at)
-    )
+def _answered(credits: Credits, provider: Provider, order: Order, *, replayed: bool) -> Checkout:
+    """The order, and where it is paid if it still is to be."""
+    order, started = _started(credits, provider, order)
+    shown = view(order, credits.clock())
+    if started is None or not is_payable(order, credits.clock()):
+        return Checkout(shown, shown.url, replayed)
+    return Checkout(shown, shown.url, replayed, started.client_secret, started.publishable_key)
+
+
+def _started(credits: Credits, provider: Provider, order: Order) -> tuple[Order, Started | None]:
+    """The order with its page to pay, asked of the provider outside any transaction until one answer is kept.
+
+    What a form needs is not kept but asked for each time: the same bill has the same answer.
+
+    Raises:
+        SwitchedOff: the provider is, and it was not asked yet.
+    """
+    if not is_payable(order, credits.clock()) or (order.reference and not order.paying.form):
+        return order, None
+    if order.reference is None:
+        credits.catalog.require_on(f"providers.{provider.name}")
+    started = provider.start(bill_of(order))
+    if order.reference is not None:
+        return order, started
 
     def keep(tx: Tx) -> Order | None:
-        store.set_started(tx.session, order, reference=started.reference, url=started.url)
+        store.set_started(tx.session, order, reference=started.reference, url=started.url or "")
+        if started.customer:
+            payer = holders(tx.session, order.account)[-1]
+            customers.remember(
+                tx.session, Customer(payer, order.provider, started.customer, None, None, credits.clock())
+            )
         return store.read(tx.session, order.account, order.id)
 
-    return credits.run(keep) or order
+    return credits.run(keep) or order, started
 
 
-def _usable(return_url: str | None) -> str | None:
+def bill_of(order: Order) -> Bill:
+    """What the provider is asked to collect for an order: the same however often it is asked."""
+    paying = order.paying
+    return Bill(
+        order.id, order.description, order.currency, order.total_minor, order.return_url, order.expires_at,
+        order.account, paying.form, paying.customer, paying.save_card, paying.email, paying.locale, paying.metadata,
+        paying.asks,
+    )  # fmt: skip
+
+
+def usable_url(return_url: str | None) -> str | None:
+    """Where the customer is sent back to, as given.
+
+    Raises:
+        InvalidField: it is no http or https address.
+    """
     if checks.text("return_url", return_url, most=MAX_URL_BYTES) is None:
         return None
     try:

@@ -61,8 +61,10 @@ def close(session: Session, account: str, *, into: str, now: datetime) -> None:
 def forget(session: Session, account: str, *, locale: str) -> None:
     """Blanks what people wrote and who they were; the ledger allows this one update of its entries."""
     for table, columns in (
-        ("entries", ("reason", "actor", "metadata")), ("acts", ("reason", "actor")), ("orders", ("return_url",)),
-    ):  # fmt: skip
+        ("entries", ("reason", "actor", "metadata")),
+        ("acts", ("reason", "actor")),
+        ("orders", ("return_url", "paying")),
+    ):
         blank = ", ".join(f"{column} = NULL" for column in columns)
         written = " OR ".join(f"{column} IS NOT NULL" for column in columns)
         session.execute(f"UPDATE farthing_{table} SET {blank} WHERE account = ? AND ({written})", (account,))

@@ -26,9 +26,10 @@ def plain(values: Iterable[object]) -> str:
     return "{" + ",".join(map(str, values)).replace("None", "NULL") + "}"
 
 
-def instants(values: Iterable[datetime | None]) -> str:
-    """Instants as ISO 8601."""
-    return "{" + ",".join(["NULL" if at is None else at.isoformat() for at in values]) + "}"
+def instants(values: Sequence[datetime | None]) -> str:
+    """Instants as ISO 8601. Those of one batch are mostly one."""
+    known = {None: "NULL"} | {at: at.isoformat() for at in set(values) if at is not None}
+    return "{" + ",".join([known[at] for at in values]) + "}"
 
 
 def octets(values: Iterable[bytes | None]) -> str:

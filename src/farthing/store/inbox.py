@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
@@ -78,6 +78,16 @@ def take(session: Session, provider: str, event: str, now: datetime) -> bytes | 
     return bytes(rows[0][0]) if rows else None
 
 
+def body(session: Session, provider: str, event: str) -> bytes | None:
+    """The event's body, where it waits to be handled."""
+    rows = session.execute(
+        "SELECT body FROM farthing_provider_events WHERE provider = ? AND event = ? AND handled_at IS NULL "
+        "AND body IS NOT NULL",
+        (provider, event),
+    )
+    return bytes(rows[0][0]) if rows else None
+
+
 def settle(session: Session, provider: str, event: str, outcome: str) -> None:
     """What handling came to, in the transaction that handled."""
     session.execute(
@@ -111,26 +121,88 @@ def reopen(session: Session, provider: str, event: str, *, until: datetime) -> b
     )
 
 
+def wait_for(session: Session, provider: str, event: str, references: Iterable[str]) -> None:
+    """An event about something that is not ours yet waits until one of these names is."""
+    for reference in references:
+        session.execute(
+            "INSERT INTO farthing_event_references (provider, event, reference) VALUES (?, ?, ?) "
+            "ON CONFLICT (provider, event, reference) DO NOTHING",
+            (provider, event, reference),
+        )
+
+
+def wake(session: Session, provider: str, references: Iterable[str], *, due_at: datetime) -> list[str]:
+    """The events that waited for one of these names, due again at `due_at`."""
+    waiting: set[str] = set()
+    for reference in references:
+        rows = session.execute(
+            "SELECT event FROM farthing_event_references WHERE provider = ? AND reference = ?", (provider, reference)
+        )
+        waiting |= {row[0] for row in rows}
+    return [event for event in sorted(waiting) if _woken(session, provider, event, due_at)]
+
+
+def wake_missed(session: Session, *, since: datetime, due_at: datetime) -> None:
+    """As `wake`, for events received since then that were handled while what they are about was being written."""
+    rows = session.execute(
+        "SELECT DISTINCT e.provider, e.event FROM farthing_provider_events e "
+        "JOIN farthing_event_references w ON w.provider = e.provider AND w.event = e.event "
+        "JOIN farthing_provider_references r ON r.provider = w.provider AND r.reference = w.reference "
+        "WHERE e.received_at >= ? AND e.outcome = 'unmatched'",
+        (session.dialect.time_in(since),),
+    )
+    for provider, event in rows:
+        _woken(session, provider, event, due_at)
+
+
+def _woken(session: Session, provider: str, event: str, due_at: datetime) -> bool:
+    session.execute("DELETE FROM farthing_event_references WHERE provider = ? AND event = ?", (provider, event))
+    return bool(
+        session.execute(
+            "UPDATE farthing_provider_events SET handled_at = NULL, outcome = NULL, due_at = ? "
+            "WHERE provider = ? AND event = ? AND body IS NOT NULL AND outcome = 'unmatched' RETURNING event",
+            (session.dialect.time_in(due_at), provider, event),
+        )
+    )
+
+
 def read(session: Session, provider: str, event: str) -> InboxEvent | None:
     """One event."""
     rows = session.execute(f"{_SELECT} WHERE provider = ? AND event = ?", (provider, event))
     return _stored(session, rows[0]) if rows else None
 
 
-def newest(session: Session, *, failed: bool, limit: int) -> list[InboxEvent]:
+def newest(session: Session, *, failed: bool, provider: str | None, limit: int) -> list[InboxEvent]:
     """The latest events; `failed`, only those that wait because handling them failed."""
-    only = "WHERE handled_at IS NULL AND error IS NOT NULL " if failed else ""
-    rows = session.execute(f"{_SELECT} {only}ORDER BY received_at DESC, provider, event LIMIT ?", (limit,))
+    only = ["handled_at IS NULL AND error IS NOT NULL"] if failed else []
+    params: list[object] = []
+    if provider is not None:
+        only.append("provider = ?")
+        params.append(provider)
+    where = f"WHERE {' AND '.join(only)} " if only else ""
+    rows = session.execute(f"{_SELECT} {where}ORDER BY received_at DESC, provider, event LIMIT ?", (*params, limit))
     return [_stored(session, row) for row in rows]
+
+
+def find(session: Session, event: str, *, provider: str | None) -> list[tuple[InboxEvent, bytes | None]]:
+    """The events of this id, of one provider or of whichever has one, with their bodies as far as they are kept."""
+    names, params = ("provider = ? AND event = ?", (provider, event)) if provider else ("event = ?", (event,))
+    rows = session.execute(
+        f"SELECT {', '.join(InboxEvent._fields)}, body FROM farthing_provider_events WHERE {names} ORDER BY provider",
+        params,
+    )
+    return [(_stored(session, row[:-1]), None if row[-1] is None else bytes(row[-1])) for row in rows]
 
 
 def drop_bodies(session: Session, *, before: datetime) -> None:
     """Forgets the bodies of handled events that arrived before then; digest and outcome stay."""
-    session.execute(
+    dropped = session.execute(
         "UPDATE farthing_provider_events SET body = NULL "
-        "WHERE body IS NOT NULL AND received_at < ? AND handled_at IS NOT NULL",
+        "WHERE body IS NOT NULL AND received_at < ? AND handled_at IS NOT NULL RETURNING provider, event",
         (session.dialect.time_in(before),),
     )
+    for row in dropped:
+        session.execute("DELETE FROM farthing_event_references WHERE provider = ? AND event = ?", row)
 
 
 def handled_bodies(session: Session) -> Iterator[tuple[str, str, bytes]]:

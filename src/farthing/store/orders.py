@@ -2,29 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import closing
+from datetime import datetime
 from itertools import islice
-from typing import Any
+from typing import Any, NamedTuple
 
-from farthing.core.payments import Notice, Order, order_seal
+import sqlalchemy as sa
+
+from farthing.core.orders import Order, Paying, Settlement, order_seal
+from farthing.core.payments import Asks, Dispute, Notice, Refund
 from farthing.errors import EventUnreadable
-from farthing.store import acts, sql
+from farthing.store import acts, lookups, sql
 from farthing.store.acts import Act
 from farthing.store.database import Session
 from farthing.store.dialects import Row
-from farthing.store.tables import orders, payments
+from farthing.store.tables import disputes, orders, payments, refunds, settlements
 
 _NAMES = ", ".join(orders.c.keys())
 _CHANGING = ("state", "reason", "paid_by", "paid_minor", "tax_minor", "fulfilled_at")
 
 
 def read(session: Session, account: str, order: str, *, locked: bool = False) -> Order | None:
-    """One order with its payments; `locked`, so that it stays as read until the transaction ends."""
+    """One order with its facts; `locked`, so that it stays as read until the transaction ends."""
     lock = session.dialect.exclusive if locked else ""
     statement = f"SELECT {_NAMES} FROM farthing_orders WHERE account = ? AND id = ? {lock}"
     rows = session.execute(statement, (account, order))
-    return _with_payments(session, rows)[0] if rows else None
+    return _with_facts(session, rows)[0] if rows else None
 
 
 def newest(session: Session, account: str, *, before: str | None, limit: int) -> list[Order]:
@@ -33,16 +37,47 @@ def newest(session: Session, account: str, *, before: str | None, limit: int) ->
         f"SELECT {_NAMES} FROM farthing_orders WHERE account = ? AND id < ? ORDER BY id DESC LIMIT ?",
         (account, before or "~", limit),
     )
-    return _with_payments(session, rows)
+    return _with_facts(session, rows)
 
 
-def rows_of_all(session: Session, account: str | None) -> Generator[tuple[Row, tuple[Notice, ...]]]:
-    """Every order of an account, or of all, as its row and its payments. Close it before the session ends."""
-    where, params = ("WHERE account = ?", (account,)) if account is not None else ("", ())
+def rows_of_all(
+    session: Session, account: str | None, *, since: datetime | None = None
+) -> Generator[tuple[Row, Told]]:  # fmt: skip
+    """Every order of an account, or of all, as its row and what was told of it. Close it before the session ends.
+
+    since: only those made then or later.
+    """
+    where, params = scope(session, account, since)
     with closing(session.stream(f"SELECT {_NAMES} FROM farthing_orders {where} ORDER BY account, id", params)) as rows:
         while some := list(islice(rows, 500)):
-            payments = _payments(session, some)
-            yield from ((row, tuple(payments[row[0], row[1]])) for row in some)
+            told = _told(session, some)
+            yield from ((row, told[row[0], row[1]]) for row in some)
+
+
+def scope(session: Session, account: str | None, since: datetime | None) -> tuple[str, tuple[Any, ...]]:
+    """The condition for orders of an account, made since then, and its parameters; None: no matter which, or when."""
+    said = {"account = ?": account, "created_at >= ?": session.dialect.time_in(since)}
+    given = {condition: value for condition, value in said.items() if value is not None}
+    return (f"WHERE {' AND '.join(given)}" if given else ""), tuple(given.values())
+
+
+def count(session: Session, account: str | None, *, since: datetime | None) -> int:
+    """How many orders there are of an account, or in all."""
+    where, params = scope(session, account, since)
+    return session.execute(f"SELECT count(*) FROM farthing_orders {where}", params)[0][0]
+
+
+def page_of_all(
+    session: Session, account: str | None, *, since: datetime | None, after: tuple[str, str], limit: int
+) -> list[Order]:
+    """Orders of an account, or of all, behind this one (account, id), in that order."""
+    where, params = scope(session, account, since)
+    rows = session.execute(
+        f"SELECT {_NAMES} FROM farthing_orders {where or 'WHERE TRUE'} AND (account, id) > (?, ?) "
+        "ORDER BY account, id LIMIT ?",
+        (*params, *after, limit),
+    )
+    return _with_facts(session, rows)
 
 
 def add(session: Session, order: Order) -> None:
@@ -50,15 +85,17 @@ def add(session: Session, order: Order) -> None:
     time_in = session.dialect.time_in
     row = (
         *order[:20], time_in(order.created_at), time_in(order.expires_at), *order[22:29], time_in(order.fulfilled_at),
-        order_seal(order),
+        order_seal(order), order.promo_code, order.promo_bonus, _paying_in(order.paying),
     )  # fmt: skip
     session.dialect.insert_many(session, orders, [row])
     acts.add(session, Act(order.account, order.key, "checkout", order.content, order.id, None, None, order.created_at))
     name(session, order, [order.id])
+    if order.state == "open":
+        lookups.add(session, order)
 
 
 def set_started(session: Session, order: Order, *, reference: str, url: str) -> None:
-    """Where the order is to be paid; the first answer stays."""
+    """Where the order is to be paid, "" in a form; the first answer stays."""
     session.execute(
         "UPDATE farthing_orders SET reference = ?, url = ? WHERE account = ? AND id = ? AND url IS NULL",
         (reference, url, order.account, order.id),
@@ -72,16 +109,24 @@ def set_state(session: Session, order: Order) -> None:
     session.dialect.update_many(session, orders, _CHANGING, [row])
 
 
-def keep_payment(session: Session, order: Order, payment: Notice) -> None:
-    """Writes the strongest notice of a payment over the one before."""
-    columns = ("said", "said_at", "amount_minor", "tax_minor", "currency", "reason")
-    values = (payment.said, session.dialect.time_in(payment.at), *payment[3:])
+def keep(session: Session, order: Order, fact: Notice | Refund | Dispute) -> None:
+    """Writes the strongest fact of a payment, refund or dispute over the one before."""
+    table, row = _row_of(order, fact)
+    names = [column.name for column in table.columns]
+    keys = [column.name for column in table.primary_key]
+    said_at = names.index("said_at")
     session.execute(
-        f"INSERT INTO farthing_payments (account, order_id, payment, {', '.join(columns)}) "
-        f"VALUES (?, ?, ?, {', '.join('?' * len(columns))}) ON CONFLICT (account, order_id, payment) "
-        f"DO UPDATE SET {', '.join(f'{column} = excluded.{column}' for column in columns)}",
-        (order.account, order.id, payment.payment, *values),
+        f"INSERT INTO {table.name} ({', '.join(names)}) VALUES ({', '.join('?' * len(names))}) "
+        f"ON CONFLICT ({', '.join(keys)}) DO UPDATE SET "
+        f"{', '.join(f'{name} = excluded.{name}' for name in names if name not in keys)}",
+        (*row[:said_at], session.dialect.time_in(row[said_at]), *row[said_at + 1 :]),
     )
+
+
+def keep_settlement(session: Session, order: Order, decided: Settlement) -> None:
+    """Writes what an operator decided about one of its payments."""
+    row = (order.account, order.id, *decided[:5], session.dialect.time_in(decided.at))
+    session.dialect.insert_many(session, settlements, [row])
 
 
 def name(session: Session, order: Order, references: Iterable[str]) -> None:
@@ -120,27 +165,77 @@ def lock_named(session: Session, provider: str, references: Iterable[str]) -> Or
     return read(session, *found.pop(), locked=True) if found else None
 
 
-def _with_payments(session: Session, rows: Sequence[Row]) -> list[Order]:
-    found = _payments(session, rows)
-    return [from_row(session, row, tuple(found[row[0], row[1]])) for row in rows]
+class Told(NamedTuple):
+    """What providers said of an order's payments, the strongest fact of each; and what operators decided about them."""
+
+    payments: tuple[Notice, ...] = ()
+    refunds: tuple[Refund, ...] = ()
+    disputes: tuple[Dispute, ...] = ()
+    settled: tuple[Settlement, ...] = ()
 
 
-def _payments(session: Session, rows: Sequence[Row]) -> dict[tuple[str, str], list[Notice]]:
-    """The payments of these orders, by account and order."""
-    found: dict[tuple[str, str], list[Notice]] = {(row[0], row[1]): [] for row in rows}
-    for row in session.dialect.select_each(
-        session, payments, ("account", "order_id"), [row[:2] for row in rows], "ORDER BY account, order_id, payment"
-    ):
-        found[row[0], row[1]].append(Notice(row[2], row[3], _time(session, row[4]), *row[5:9]))
-    return found
+def _with_facts(session: Session, rows: Sequence[Row]) -> list[Order]:
+    told = _told(session, rows)
+    return [from_row(session, row, told[row[0], row[1]]) for row in rows]
 
 
-def from_row(session: Session, row: Row, known: tuple[Notice, ...]) -> Order:
-    """An order out of its row, with its payments."""
+def _told(session: Session, rows: Sequence[Row]) -> dict[tuple[str, str], Told]:
+    """What was told of these orders, by account and order."""
+    owners = [(row[0], row[1]) for row in rows]
+
+    def each(table: sa.Table) -> Iterator[tuple[tuple[str, str], Row]]:
+        ordered = f"ORDER BY {', '.join(column.name for column in table.primary_key)}"
+        for row in session.dialect.select_each(session, table, ("account", "order_id"), owners, ordered):
+            yield (row[0], row[1]), row[2:]
+
+    found: dict[tuple[str, str], tuple[list[Notice], list[Refund], list[Dispute], list[Settlement]]] = {
+        owner: ([], [], [], []) for owner in owners
+    }
+    for owner, row in each(payments):
+        found[owner][0].append(Notice(row[0], row[1], _time(session, row[2]), *row[3:8]))
+    for owner, row in each(refunds):
+        found[owner][1].append(Refund(row[0], row[1] or None, row[2], _time(session, row[3]), *row[4:6]))
+    for owner, row in each(disputes):
+        found[owner][2].append(Dispute._make((*row[:3], _time(session, row[3]), *row[4:7])))
+    for owner, row in each(settlements):
+        found[owner][3].append(Settlement._make((*row[:5], _time(session, row[5]))))
+    return {owner: Told(*map(tuple, lists)) for owner, lists in found.items()}  # pyright: ignore[reportArgumentType]
+
+
+def _row_of(order: Order, fact: Notice | Refund | Dispute) -> tuple[sa.Table, tuple[Any, ...]]:
+    """The fact's table, and its row there. The sum of all refunds has no name of its own: it goes by ""."""
+    owner = (order.account, order.id)
+    if isinstance(fact, Refund):
+        return refunds, (*owner, fact.payment, fact.refund or "", *fact[2:])
+    return (disputes if isinstance(fact, Dispute) else payments), (*owner, *fact)
+
+
+def from_row(session: Session, row: Row, told: Told) -> Order:
+    """An order out of its row, with what was told of its payments."""
     created_at, expires_at, fulfilled_at = (_time(session, row[column]) for column in (20, 21, 29))
     working = sql.dumps(session.dialect.json_out(row[15]))
     bought = (*row[:3], bytes(row[3]), *row[4:15], working, row[16], bool(row[17]), *row[18:20])
-    return Order._make((*bought, created_at, expires_at, *row[22:29], fulfilled_at, known))
+    return Order._make(
+        (
+            *bought, created_at, expires_at, *row[22:29], fulfilled_at, told.payments, *row[31:33],
+            told.refunds, told.disputes, _paying_out(session.dialect.json_out(row[33])), told.settled,
+        )
+    )  # fmt: skip
+
+
+def _paying_in(paying: Paying) -> str | None:
+    """As JSON, without what nobody said; None where nobody said anything."""
+    said = {name: value for name, value in paying._asdict().items() if value}
+    asks = [name for name, asked in paying.asks._asdict().items() if asked]
+    return sql.dumps(said | {"asks": asks}) if paying != Paying() else None
+
+
+def _paying_out(stored: dict[str, Any] | None) -> Paying:
+    if stored is None:
+        return Paying()
+    metadata, asks = sorted(stored.get("metadata", {}).items()), dict.fromkeys(stored["asks"], True)
+    said: dict[str, Any] = {**stored, "metadata": dict(metadata), "asks": Asks(**asks)}
+    return Paying(**said)
 
 
 def _time(session: Session, stored: Any) -> Any:

@@ -23,7 +23,8 @@ from farthing.core.book import (
     burn_key,
 )  # fmt: skip
 from farthing.core.calendar import instant, micros
-from farthing.errors import Corrupt, ScaleChanged
+from farthing.errors import Corrupt
+from farthing.store import scales
 from farthing.store.database import Session
 from farthing.store.dialects import Ask, Dialect, Row
 from farthing.store.tables import accounts, acts, claims, debts, entries, holds, lots, wallets
@@ -38,7 +39,8 @@ _BURN_ORDER = (
 _OLDEST_DEBT = "AND open ORDER BY account, credit_type, seq"
 _OPEN_HOLDS = "AND open ORDER BY account, credit_type, seq"
 _OPEN_CLAIMS = "AND amount > 0 ORDER BY account, credit_type, seq"
-_LATER = "AND kind IN ('reverse', 'repay') ORDER BY account, credit_type, seq"
+# With all the index's kinds spelled out, it is found.
+_LATER = "AND kind IN ('reverse', 'repay', 'clawback') ORDER BY account, credit_type, seq"
 _FIRST = 64  # open lots read of a wallet before anyone asks for all
 _FEW = f" LIMIT {_FIRST + 1}"
 _BY_WALLET = ("account", "credit_type")
@@ -79,7 +81,8 @@ def share_accounts(session: Session, ids: Iterable[str]) -> None:
 
 def lock_wallets(session: Session, asked: Sequence[Wallet], *, wait: bool) -> dict[Wallet, Row]:
     """The wallets' rows under lock, in byte order; without `wait`, only those that nobody else holds."""
-    return {(row[0], row[1]): row for row in session.dialect.lock_rows(session, wallets, asked, wait=wait)}
+    found = session.dialect.lock_rows(session, wallets, asked, wait=wait) if asked else []
+    return {(row[0], row[1]): row for row in found}
 
 
 def read_wallets(session: Session, asked: Sequence[Wallet]) -> dict[Wallet, Row]:
@@ -223,7 +226,7 @@ def cite_lots(session: Session, books: dict[Wallet, Book], asked: Iterable[Numbe
 
 
 def read_cited(session: Session, asked: Numbered) -> list[Entry]:
-    """An entry, if it exists, and every reversal and repayment after it in its wallet, oldest first."""
+    """An entry, if it exists, and every reversal, repayment and clawback after it in its wallet, oldest first."""
     names = ", ".join(entries.c.keys())
     where = "account = ? AND credit_type = ?"
     rows = session.execute(f"SELECT {names} FROM farthing_entries WHERE {where} AND seq = ?", asked)
@@ -243,6 +246,24 @@ def read_keys_under(session: Session, account: str, prefix: str) -> list[Entry]:
         f"SELECT {', '.join(entries.c.keys())} FROM farthing_entries "
         "WHERE account = ? AND key >= ? AND key < ? ORDER BY key",
         (account, prefix, prefix + "\U0010ffff"),
+    )
+    return [entry(session, row) for row in rows]
+
+
+def read_claim(session: Session, asked: Numbered) -> int:
+    """What the claim of an entry is still to get; 0 where it has none."""
+    rows = session.execute(
+        "SELECT amount FROM farthing_claims WHERE account = ? AND credit_type = ? AND seq = ?", asked
+    )
+    return rows[0][0] if rows else 0
+
+
+def read_arrivals(session: Session, wallet: Wallet, link: str) -> list[Entry]:
+    """What came to a wallet by the transfer that `link` names, in the order in which it arrived."""
+    rows = session.execute(
+        f"SELECT {', '.join(entries.c.keys())} FROM farthing_entries "
+        "WHERE account = ? AND credit_type = ? AND kind = 'transfer_in' AND link = ? ORDER BY seq",
+        (*wallet, link),
     )
     return [entry(session, row) for row in rows]
 
@@ -301,7 +322,7 @@ def _write_wallets(session: Session, before: dict[Wallet, Book], after: dict[Wal
             changed.append((*values, *wallet))
         else:
             made.append((*wallet, *values))
-            fix_scale(session, book.credit_type)
+            scales.fix(session, book.credit_type)
     session.dialect.insert_many(session, wallets, made)
     session.dialect.update_many(session, wallets, tuple(wallets.c.keys())[2:], changed)
 
@@ -343,45 +364,6 @@ def _write_claims(session: Session, before: dict[Wallet, Book], changed: dict[Nu
     session.dialect.insert_many(session, claims, [(*key[:2], *claim) for key, claim in new.items()])
     rows = [(claim.amount, *key) for key, claim in changed.items() if key not in new]
     session.dialect.update_many(session, claims, ("amount",), rows)
-
-
-def fix_scale(session: Session, kind: CreditType) -> None:
-    """The first wallet of a credit type settles how it is counted, for good."""
-    session.execute(
-        "INSERT INTO farthing_meta (name, value) VALUES (?, ?) ON CONFLICT (name) DO NOTHING",
-        (f"scale.{kind.code}", str(kind.scale)),
-    )
-    check_scales(session, [kind])
-
-
-def require_scales(session: Session, kinds: Iterable[CreditType]) -> None:
-    """As `check_scales`, asked of the database once for each type that has a wallet: it is settled for good then."""
-    asked = [kind for kind in kinds if (kind.code, kind.scale) not in session.dialect.settled_scales]
-    if asked:
-        check_scales(session, asked)
-        session.dialect.settled_scales.update((kind.code, kind.scale) for kind in asked)
-
-
-def read_scales(session: Session) -> dict[str, int]:
-    """The decimals that each credit type of the ledger is counted with, in the catalog or no longer."""
-    rows = session.execute("SELECT name, value FROM farthing_meta WHERE name LIKE 'scale.%'")
-    return {name.removeprefix("scale."): int(value) for name, value in rows}
-
-
-def check_scales(session: Session, types: Iterable[CreditType]) -> None:
-    """Nothing, where the ledger counts these types as the catalog does.
-
-    Raises:
-        ScaleChanged: the amounts in the ledger would mean something else.
-    """
-    for kind in types:
-        rows = session.execute("SELECT value FROM farthing_meta WHERE name = ?", (f"scale.{kind.code}",))
-        stored = rows[0][0] if rows else str(kind.scale)
-        if stored != str(kind.scale):
-            raise ScaleChanged(
-                f"credit_types.{kind.code}.scale is {kind.scale} in the catalog, but the ledger already counts "
-                f"{kind.code} with scale {stored}. Nothing was changed. Set it back to {stored}, or add a new type."
-            )
 
 
 def _time(session: Session, stored: Any) -> Any:
@@ -428,7 +410,7 @@ def _lot_values(dialect: Dialect, lot: Lot) -> Row:
 def _entry_row(dialect: Dialect, line: Entry) -> Row:
     return (
         *line[:9],
-        dumps([[part for part in drawn if part is not None] for drawn in line.draws]),
+        _draws(line.draws),
         line.opened and dumps(_opened(line.opened)),
         *line[11:20],
         dialect.time_in(line.effective_at),
@@ -436,6 +418,12 @@ def _entry_row(dialect: Dialect, line: Entry) -> Row:
         dialect.time_in(line.occurred_at),
         line.seal,
     )
+
+
+def _draws(draws: Iterable[Draw]) -> str:
+    """JSON, written here because whole numbers need no encoder and every deduction has some."""
+    parts = [f"[{drawn[0]},{drawn[1]},{drawn[2]}{'' if drawn[3] is None else f',{drawn[3]}'}]" for drawn in draws]
+    return f"[{','.join(parts)}]"
 
 
 def _opened(opened: Opened) -> dict[str, Any]:
@@ -476,6 +464,9 @@ def _opened_out(opened: dict[str, Any], row: Row, effective_at: datetime) -> Ope
     )  # fmt: skip
 
 
+_encoder = json.JSONEncoder(separators=(",", ":"), sort_keys=True, ensure_ascii=False)
+
+
 def dumps(value: Any) -> str:
     """Compact JSON with sorted names."""
-    return json.dumps(value, separators=(",", ":"), sort_keys=True, ensure_ascii=False)
+    return _encoder.encode(value)

@@ -10,7 +10,7 @@ from farthing.core import checks, claims
 from farthing.core.book import Book, Draft, Stamp
 from farthing.ledger.beat import Cites, Command
 from farthing.ledger.commands import void
-from farthing.ledger.verbs.carrying import Carrier
+from farthing.ledger.verbs.carrying import Carrier, named, stamped
 from farthing.views import Receipt
 
 
@@ -36,10 +36,11 @@ class Correcting(Carrier):
             NotFound: the account has no such lot. NotEnoughLeft: less of it is left.
             Invalid: an argument is wrong. KeyReused: the key stands for something else.
         """
-        kind, number = self._named("lot", lot)
+        catalog = self.catalog
+        kind, number = named(catalog, "lot", lot)
         units = None if amount is None else to_units(amount, kind.scale)
         said = checks.fingerprint("void", kind.code, units or 0, lot=number)
-        stamp = self._stamp(checks.caller_key(key), said, link=lot, reason=reason, actor=actor, metadata=metadata)
+        stamp = stamped(catalog, checks.caller_key(key), said, link=lot, reason=reason, actor=actor, metadata=metadata)
         return self._receipt(void(checks.account_id(account), kind, number, units, stamp))
 
     def clawback(
@@ -65,11 +66,12 @@ class Correcting(Carrier):
             NotFound: the account has no such lot. NotEnoughLeft: it never had so much.
             Invalid: an argument is wrong. KeyReused: the key stands for something else.
         """
-        kind, number = self._named("lot", lot)
+        catalog = self.catalog
+        kind, number = named(catalog, "lot", lot)
         units = to_units(amount, kind.scale)
         fate = checks.one_of("rest", rest, claims.RESTS)
         said = checks.fingerprint("clawback", kind.code, units, lot=number, rest=fate)
-        stamp = self._stamp(checks.caller_key(key), said, link=lot, reason=reason, actor=actor, metadata=metadata)
+        stamp = stamped(catalog, checks.caller_key(key), said, link=lot, reason=reason, actor=actor, metadata=metadata)
 
         def rule(book: Book, stamp: Stamp, zone: str) -> Draft:
             return claims.clawback(book, number, units, fate, stamp)

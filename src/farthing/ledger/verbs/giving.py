@@ -11,7 +11,7 @@ from farthing.core import checks
 from farthing.core.book import DEFAULT_PRIORITY, SOURCES
 from farthing.errors import InvalidField
 from farthing.ledger.commands import DEFAULT, Expires, NewLot, give, life, life_said
-from farthing.ledger.verbs.carrying import Carrier
+from farthing.ledger.verbs.carrying import Carrier, stamped
 from farthing.views import Receipt
 
 _CALLER_SOURCES = tuple(source for source in SOURCES if source not in ("transfer", "reversal"))
@@ -59,7 +59,8 @@ class Giving(Carrier):
                 f"source must be one of {', '.join(_CALLER_SOURCES)}, not {source!r}. Nothing was changed.",
                 field="source",
             )
-        kind = self.catalog.credit_type(credit_type)
+        catalog = self.catalog
+        kind = catalog.credit_type(credit_type)
         lot = NewLot(
             to_units(amount, kind.scale), str.__str__(source), life(expires),
             checks.instant("effective_at", effective_at), _checked_priority(priority), _checked_cost(cost),
@@ -69,11 +70,11 @@ class Giving(Carrier):
             source=source, expires=life_said(lot.life), effective_at=lot.start, priority=lot.priority, cost=lot.cost,
             occurred_at=checks.instant("occurred_at", occurred_at),
         )  # fmt: skip
-        stamp = self._stamp(
-            checks.caller_key(key), said,
+        stamp = stamped(
+            catalog, checks.caller_key(key), said,
             reason=reason, actor=actor, metadata=metadata, occurred_at=occurred_at,
         )  # fmt: skip
-        return self._receipt(give(self.catalog, checks.account_id(account), kind, lot, stamp))
+        return self._receipt(give(catalog, checks.account_id(account), kind, lot, stamp))
 
 
 def _checked_priority(priority: int) -> int:

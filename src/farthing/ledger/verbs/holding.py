@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from types import TracebackType
-from typing import Any
+from typing import Any, Self
 
 from farthing.amounts import Amount, to_units
+from farthing.catalog import Catalog
 from farthing.core import checks, holds
 from farthing.core.book import Book, CreditType, Draft, Entry, Stamp
 from farthing.core.names import hold_id
 from farthing.errors import FarthingError, InvalidExpiry
 from farthing.ledger.beat import Cites, Command
-from farthing.ledger.commands import DEFAULT, Expires, end_of, life, life_said
-from farthing.ledger.verbs.carrying import Carrier
+from farthing.ledger.commands import DEFAULT, Expires, end_key, end_of, life, life_said
+from farthing.ledger.verbs.carrying import Carrier, named, stamped
 from farthing.views import Receipt
 
 
@@ -51,24 +52,20 @@ class Holding(Carrier):
             AccountFrozen: nothing may be spent. HoldTooLong: the credit type's `max_hold` is less.
             Invalid: an argument is wrong. KeyReused: the key stands for something else.
         """
-        kind = self.catalog.credit_type(credit_type)
+        catalog = self.catalog
+        kind = catalog.credit_type(credit_type)
         units = to_units(amount, kind.scale)
         late = checks.one_of("on_late", on_late, holds.LATE)
-        lasts = life(kind.hold if expires is DEFAULT else expires)
         happened = checks.instant("occurred_at", occurred_at)
         said = checks.fingerprint(
             "hold", kind.code, units,
             expires=life_said(life(expires)), on_late=late, operation=operation, occurred_at=happened,
         )  # fmt: skip
-        stamp = self._stamp(
-            checks.caller_key(key), said,
+        stamp = stamped(
+            catalog, checks.caller_key(key), said,
             operation=operation, reason=reason, actor=actor, metadata=metadata, occurred_at=occurred_at,
         )  # fmt: skip
-
-        def rule(book: Book, stamp: Stamp, zone: str) -> Draft:
-            return holds.hold(book, units, _deadline(end_of(lasts, kind, stamp.now, zone), stamp.now), late, stamp)
-
-        return self._held(Command(checks.account_id(account), kind, checks.caller_key(key), stamp, rule))
+        return self._held(self._hold_command(account, kind, stamp, lambda: units, expires, late))
 
     def capture(
         self,
@@ -91,17 +88,12 @@ class Holding(Carrier):
             HoldEnded: it was captured otherwise, released, or lapsed. NotFound: the account has no such hold.
             CaptureTooLarge, InsufficientCredits: more than was held, and not to be had. Invalid: an argument is wrong.
         """
-        kind, seq = self._named("hold", hold)
+        catalog = self.catalog
+        kind, seq = named(catalog, "hold", hold)
         units = None if amount is None else to_units(amount, kind.scale)
         said = checks.fingerprint("capture", kind.code, units or 0)
-        stamp = self._stamp(
-            _end_key(kind, seq), said, operation=operation, reason=reason, actor=actor, metadata=metadata
-        )
-
-        def rule(book: Book, stamp: Stamp, zone: str) -> Draft:
-            return holds.capture(book, seq, units, stamp)
-
-        return self._receipt(_ending(account, kind, seq, stamp, rule))
+        end = end_stamp(catalog, kind, seq, said, operation=operation, reason=reason, actor=actor, metadata=metadata)
+        return self._receipt(self._capture_command(account, kind, seq, end, lambda: units))
 
     def release(
         self,
@@ -119,14 +111,15 @@ class Holding(Carrier):
         Raises:
             HoldEnded: it was captured, or lapsed. NotFound: the account has no such hold.
         """
-        kind, seq = self._named("hold", hold)
+        catalog = self.catalog
+        kind, seq = named(catalog, "hold", hold)
         said = checks.fingerprint("release", kind.code, 0)
-        stamp = self._stamp(_end_key(kind, seq), said, reason=reason, actor=actor, metadata=metadata)
+        end = end_stamp(catalog, kind, seq, said, reason=reason, actor=actor, metadata=metadata)
 
         def rule(book: Book, stamp: Stamp, zone: str) -> Draft:
             return holds.release(book, seq, stamp)
 
-        return self._receipt(_ending(account, kind, seq, stamp, rule))
+        return self._receipt(_ending(account, kind, seq, end, rule))
 
     def extend(
         self,
@@ -147,10 +140,11 @@ class Holding(Carrier):
             HoldEnded: it was captured, released, or lapsed. NotFound: the account has no such hold.
             HoldTooLong: the credit type's `max_hold`, counted from when it was made, is less.
         """
-        kind, seq = self._named("hold", hold)
+        catalog = self.catalog
+        kind, seq = named(catalog, "hold", hold)
         lasts = life(kind.hold if expires is DEFAULT else expires)
         said = checks.fingerprint("extend", kind.code, 0, hold=seq, expires=life_said(life(expires)))
-        stamp = self._stamp(checks.caller_key(key), said, link=hold, reason=reason, actor=actor, metadata=metadata)
+        stamp = stamped(catalog, checks.caller_key(key), said, link=hold, reason=reason, actor=actor, metadata=metadata)
 
         def rule(book: Book, stamp: Stamp, zone: str) -> Draft:
             return holds.extend(book, seq, _deadline(end_of(lasts, kind, stamp.now, zone), stamp.now), stamp)
@@ -160,6 +154,39 @@ class Holding(Carrier):
 
     def _held(self, command: Command) -> Held:
         return Held(self, self._receipt(command))
+
+    def _hold_command(
+        self,
+        account: str,
+        kind: CreditType,
+        stamp: Stamp,
+        amount: Callable[[], int],
+        expires: Expires,
+        late: str,
+    ) -> Command:
+        """A hold of so many smallest units; `amount` is asked under the lock, and may refuse."""
+        lasts = life(kind.hold if expires is DEFAULT else expires)
+
+        def rule(book: Book, stamp: Stamp, zone: str) -> Draft:
+            end = _deadline(end_of(lasts, kind, stamp.now, zone), stamp.now)
+            return holds.hold(book, amount(), end, late, stamp)
+
+        return Command(checks.account_id(account), kind, stamp.key or "", stamp, rule)
+
+    def _capture_command(
+        self, account: str, kind: CreditType, seq: int, end: Stamp, amount: Callable[[], int | None]
+    ) -> Command:
+        """A capture of so many smallest units, None for all; `amount` is asked under the lock, and may refuse."""
+
+        def rule(book: Book, stamp: Stamp, zone: str) -> Draft:
+            return holds.capture(book, seq, amount(), stamp)
+
+        return _ending(account, kind, seq, end, rule)
+
+
+def end_stamp(catalog: Catalog, kind: CreditType, seq: int, content: bytes, **said: Any) -> Stamp:
+    """The stamp of what ends a hold, under the one key that all its ends share."""
+    return stamped(catalog, end_key(kind.code, seq), content, **said)
 
 
 class Held:
@@ -194,7 +221,7 @@ class Held:
         """As `Credits.extend`."""
         return self._verbs.extend(self.receipt.account, self.id, expires, key=key)
 
-    def __enter__(self) -> Held:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
@@ -224,10 +251,6 @@ def _ending(account: str, kind: CreditType, seq: int, stamp: Stamp, rule: Any) -
 
     account = checks.account_id(account)
     return Command(account, kind, stamp.key or "", stamp, rule, cites=Cites(hold=seq), clash=clash)
-
-
-def _end_key(kind: CreditType, seq: int) -> str:
-    return f"{checks.OUR_KEYS}hold:{kind.code}:{seq}:end"
 
 
 def _deadline(end: datetime | None, now: datetime) -> datetime:

@@ -9,7 +9,7 @@ from farthing.amounts import Amount, to_units
 from farthing.core import checks
 from farthing.errors import InvalidAccount
 from farthing.ledger.commands import move
-from farthing.ledger.verbs.carrying import Carrier
+from farthing.ledger.verbs.carrying import Carrier, stamped
 from farthing.views import Receipt
 
 
@@ -37,11 +37,12 @@ class Moving(Carrier):
             leave. NotFound: there is no account `to`. BalanceTooLarge: it would pass 15 digits.
             Invalid: an argument is wrong. KeyReused: the key stands for something else.
         """
-        kind = self.catalog.credit_type(credit_type)
+        catalog = self.catalog
+        kind = catalog.credit_type(credit_type)
         units = to_units(amount, kind.scale)
         account, to = checks.account_id(account), checks.account_id(to)
         if account == to:
             raise InvalidAccount(f"{account} cannot transfer to itself. Nothing was changed.")
         said = checks.fingerprint("transfer", kind.code, units, to=to)
-        stamp = self._stamp(checks.caller_key(key), said, link=to, reason=reason, actor=actor, metadata=metadata)
+        stamp = stamped(catalog, checks.caller_key(key), said, link=to, reason=reason, actor=actor, metadata=metadata)
         return self._receipt(move(account, to, kind, units, stamp))

@@ -10,7 +10,7 @@ from farthing.amounts import Amount, to_units
 from farthing.core import burn, checks, reversals
 from farthing.core.book import Book, Draft, Stamp
 from farthing.ledger.beat import Cites, Command
-from farthing.ledger.verbs.carrying import Carrier
+from farthing.ledger.verbs.carrying import Carrier, named, stamped
 from farthing.views import Receipt
 
 
@@ -40,12 +40,13 @@ class Spending(Carrier):
             InsufficientCredits: more than available and overdraft together; nothing was taken.
             Invalid: an argument is wrong. KeyReused: the key stands for something else.
         """
-        kind = self.catalog.credit_type(credit_type)
+        catalog = self.catalog
+        kind = catalog.credit_type(credit_type)
         units = to_units(amount, kind.scale)
         happened = checks.instant("occurred_at", occurred_at)
         said = checks.fingerprint("deduct", kind.code, units, operation=operation, occurred_at=happened)
-        stamp = self._stamp(
-            checks.caller_key(key), said,
+        stamp = stamped(
+            catalog, checks.caller_key(key), said,
             operation=operation, reason=reason, actor=actor, metadata=metadata, occurred_at=occurred_at,
         )  # fmt: skip
 
@@ -81,13 +82,20 @@ class Spending(Carrier):
             NotFound: the account has no such deduction. NotEnoughLeft: less of it is left to take back.
             Invalid: an argument is wrong. KeyReused: the key stands for something else.
         """
-        kind, seq = self._named("ent", entry)
+        catalog = self.catalog
+        kind, seq = named(catalog, "ent", entry)
         units = None if amount is None else to_units(amount, kind.scale)
         policy = kind.reversal if expired is None else checks.one_of("expired", expired, reversals.POLICIES)
         happened = checks.instant("occurred_at", occurred_at)
         said = checks.fingerprint("reverse", kind.code, units or 0, entry=seq, expired=expired, occurred_at=happened)
-        stamp = self._stamp(
-            checks.caller_key(key), said, reason=reason, actor=actor, metadata=metadata, occurred_at=occurred_at
+        stamp = stamped(
+            catalog,
+            checks.caller_key(key),
+            said,
+            reason=reason,
+            actor=actor,
+            metadata=metadata,
+            occurred_at=occurred_at,
         )
 
         def rule(book: Book, stamp: Stamp, zone: str) -> Draft:

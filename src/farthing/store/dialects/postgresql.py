@@ -9,7 +9,6 @@ from itertools import count
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql
 from sqlalchemy.engine import URL
 
 from farthing.store import arrays
@@ -276,6 +275,8 @@ def _unnest(table: sa.Table, columns: tuple[str, ...]) -> str:
 
 @cache
 def _kinds(table: sa.Table, columns: tuple[str, ...]) -> list[str]:
+    from sqlalchemy.dialects import postgresql
+
     return [table.c[name].type.compile(postgresql.dialect()).split(" COLLATE")[0] for name in columns]
 
 

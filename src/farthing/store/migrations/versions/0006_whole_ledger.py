@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-from farthing.core.payments import Order, order_seal
+from farthing.core.orders import Order, order_seal
 from farthing.store.database import Session
 from farthing.store.dialects import Flag, Instant, Json, Whole, Word, dialect_of, table_options, where
 from farthing.store.sql import dumps
