@@ -535,6 +535,11 @@ MUTANTS = (
         _in("stories", "plans", "ending_and_starting_again_refills_nothing_that_was_used"),
     ),
     Mutant(
+        "nor does changing to other periods before ending", "plans/paying.py",
+        "self._taken_back(cycle) for cycle in cycles)", "self._taken_back(cycle) for cycle in cycles[-1:])",
+        _in("stories", "plans", "nor_does_changing_to_other_periods_before_ending"),
+    ),
+    Mutant(
         "nor does ending, starting smaller and changing upwards", "core/subscriptions.py",
         "allotment.amount - max(entitled, used))", "allotment.amount - entitled)",
         _in("stories", "plans", "nor_does_ending_starting_smaller_and_changing_upwards"),

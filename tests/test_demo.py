@@ -70,5 +70,7 @@ def where_buying_leads(visitor: httpx2.Client, site: str) -> str:
     visit = VISIT.search(pay_page.text)
     assert visit and str(pay_page.url).startswith(site)
     done = visitor.post(pay_page.url, data={"action": "pay", "visit": visit[1]}).raise_for_status()
+    while "Waiting for your payment" in done.text:  # its webhook is acknowledged before it is handled
+        done = visitor.get(done.url).raise_for_status()
     assert "Thank you" in done.text  # so the session was there, too
     return re.sub(r"ord_\w+$", "ord_…", str(done.url).removeprefix(site))

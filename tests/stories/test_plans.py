@@ -658,3 +658,26 @@ def test_nor_does_ending_starting_smaller_and_changing_upwards(database_url, clo
             assert have(credits) <= 50
         if upgrade != "prorated":
             assert have(credits) == 50
+
+
+@pytest.mark.row("S7", "S8")
+@pytest.mark.parametrize(("unused", "turns"), [("take_back", 3), ("keep", 1)])
+def test_nor_does_changing_to_other_periods_before_ending(database_url, clock, unused, turns):
+    text = PLANS + '[plans.weekly]\nrank = 3\nevery = "1w"\n[plans.weekly.credits.images]\namount = 20\n'
+    clock.to("2026-01-31T10:00")
+    with proved(database_url, clock, text) as credits:
+        credits.start_plan("ada", "free", key="s")
+        credits.deduct("ada", "images", 100, key="d")
+        credits.change_plan("ada", "weekly", key="up")
+        credits.deduct("ada", "images", 20, key="d2")
+        for turn in range(turns):
+            credits.cancel_plan("ada", key=f"c{turn}", unused=unused)
+            clock.move("7d")
+            credits.drip()
+            credits.start_plan("ada", "free", key=f"s{turn}")
+            assert have(credits) == 0
+        clock.to("2026-03-01T10:00")
+        credits.drip()
+        credits.cancel_plan("ada", key="c", unused="take_back")
+        credits.start_plan("ada", "free", key="anew")
+        assert have(credits) == 100

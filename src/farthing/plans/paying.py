@@ -68,7 +68,7 @@ class Paying:
         for code, units in plan.trial_credits.items():
             if sub.trial_end and units:
                 self._give(sub, -1, code, f"trial:{code}", units, sub.trial_end)
-                self._paid.append(Paid(sub.account, sub.number, sub.series, -1, code, units, units))
+                self._paid.append(Paid(*_cycle(sub, -1), code, units, units, sub.trial_end))
         self._post()
 
     def upgrade(self, sub: Subscription, plan: Plan) -> None:
@@ -79,7 +79,7 @@ class Paying:
             return
         before = store.paid(self._tx.session, [_cycle(sub, number)])
         for code, allotment in plan.allotments.items():
-            was = before.get((_cycle(sub, number), code)) or Paid(*_cycle(sub, number), code, 0, 0)
+            was = before.get((_cycle(sub, number), code)) or Paid(*_cycle(sub, number), code, 0, 0, end)
             used = self._used_before(sub, number, code)
             units = rules.owed(allotment, plan, was.entitled, used, start=start, end=end, now=self.now)
             if units:
@@ -159,26 +159,29 @@ class Paying:
             units = 0 if over else max(0, allotment.amount - self._used_before(sub, number, code))
             if units:
                 self._give(sub, number, code, f"{sub.series}.{number}:{code}", units, until)
-            self._paid.append(Paid(*_cycle(sub, number), code, allotment.amount, units))
+            self._paid.append(Paid(*_cycle(sub, number), code, allotment.amount, units, end))
 
     def _used_before(self, sub: Subscription, number: int, code: str) -> int:
-        """What was used of a cycle whose subscription ended too early, where this one begins before that cycle is over.
+        """What was used of cycles whose subscriptions ended too early, where this one begins before they are over.
 
         Whoever ends a plan and starts one again, and changes it then, would have its credits anew otherwise.
         """
         if sub.number == 1 or number or sub.driver != "clock":
             return 0
-        before = next(one for one in store.newest(self._tx.session, sub.account) if one.number == sub.number - 1)
-        last = before.handled - 1
-        if last < 0 or before.begins(last + 1) <= sub.begins(0):
-            return 0
-        made = [line for line in self._lines(before, f"{before.series}.{last}:{code}") if line.credit_type == code]
-        lots = {line.opened.number for line in made if isinstance(line.opened, Lot) and not is_rolled(line)}
-        ends = [(sub.account, f"{PLAN_KEYS}{before.number}:end:{code}:{lot}") for lot in lots]
-        taken = -sum(line.amount for line in sql.read_keys(self._tx.session, ends).values())
-        cycle = _cycle(before, last)
-        paid = store.paid(self._tx.session, [cycle]).get((cycle, code))
-        return (paid.paid if paid else 0) - taken + self._used_before(before, last, code)
+        cycles = store.paid_before(self._tx.session, sub, code, ends_after=sub.begins(0))
+        return sum(cycle.paid - self._taken_back(cycle) for cycle in cycles)
+
+    def _taken_back(self, cycle: Paid) -> int:
+        """What `take_back` ended of the credits that a cycle was paid."""
+        session, owner = self._tx.session, f"{PLAN_KEYS}{cycle.number}"
+        under = f"{owner}:{cycle.series}.{cycle.cycle}:{cycle.credit_type}"
+        made = [line for line in sql.read_keys_under(session, cycle.account, under) if not is_rolled(line)]
+        lots = {
+            line.opened.number for line in made
+            if isinstance(line.opened, Lot) and line.credit_type == cycle.credit_type
+        }  # fmt: skip
+        ends = [(cycle.account, f"{owner}:end:{cycle.credit_type}:{lot}") for lot in lots]
+        return -sum(line.amount for line in sql.read_keys(session, ends).values())
 
     def _roll(self, sub: Subscription, number: int, allotment: Allotment, start: datetime) -> None:
         """What the cycle before left unused moves on, with its share of what was paid for it."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Generator
+from datetime import datetime
 
 from farthing.core.audit import Wrong
 from farthing.core.subscriptions import Subscription, coming
@@ -36,8 +37,17 @@ def _compare(session: Session, sub: Subscription, due_at: object) -> None:
         row, name = said.get(cycle), f"cycle {series}.{number} of {code}"
         if (row.paid if row else 0) != given[cycle]:
             raise Wrong(f"plan: {name} was paid {row.paid if row else 0}, but its entries say {given[cycle]}")
+        if row and row.ends_at != (ends_at := _ends_at(sub, series, number, row.ends_at)):
+            raise Wrong(f"plan: {name} is over at {row.ends_at}, but by its subscription at {ends_at}")
         if series > sub.series or (series == sub.series and number >= sub.handled):
             raise Wrong(f"plan: {name} has a row, but cycles are handled only up to {sub.series}.{sub.handled}")
+
+
+def _ends_at(sub: Subscription, series: int, number: int, said: datetime | None) -> datetime | None:
+    """When a cycle is over. Of a series that a change of plan ended, only its rows know."""
+    if number == TRIAL:
+        return sub.trial_end
+    return sub.begins(number + 1) if series == sub.series else said
 
 
 def _given(session: Session, sub: Subscription) -> Counter[Cycle]:

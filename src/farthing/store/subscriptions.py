@@ -19,11 +19,12 @@ _DUE = (
     "(SELECT 1 FROM farthing_accounts a WHERE a.account = s.account AND a.frozen_at IS NOT NULL))"
 )
 _NAMES = ", ".join(subscriptions.c.keys())
+_ALLOTTED = ", ".join(allotments.c.keys())
 _CHANGING = tuple(name for name in subscriptions.c.keys() if name not in ("account", "number", "zone", "started_at"))
 
 
 class Paid(NamedTuple):
-    """What a cycle was entitled to of one credit type, the most it ever was, and what was paid of it."""
+    """What a cycle was entitled to of one credit type, the most it ever was, what was paid of it, and when it is over."""
 
     account: str
     number: int
@@ -32,6 +33,7 @@ class Paid(NamedTuple):
     credit_type: str
     entitled: int
     paid: int
+    ends_at: datetime | None
 
 
 def running(session: Session, account: str, *, locked: bool = False) -> Subscription | None:
@@ -103,12 +105,12 @@ def paid(session: Session, cycles: Sequence[tuple[str, int, int, int]]) -> dict[
     """What was paid for these cycles (account, number, series, cycle), by cycle and credit type."""
     by = ("account", "number", "series", "cycle")
     rows = session.dialect.select_each(session, allotments, by, cycles, "ORDER BY credit_type")
-    return {(row[:4], row[4]): Paid._make(row) for row in rows}
+    return {(row[:4], row[4]): _paid(session, row) for row in rows}
 
 
 def add_paid(session: Session, rows: Sequence[Paid]) -> None:
     """Writes what cycles that begin are entitled to and were paid."""
-    session.dialect.insert_many(session, allotments, rows)
+    session.dialect.insert_many(session, allotments, [_allotted(session, row) for row in rows])
 
 
 def all_with_due(session: Session, account: str | None) -> Generator[tuple[Subscription, datetime | None]]:
@@ -122,21 +124,28 @@ def all_with_due(session: Session, account: str | None) -> Generator[tuple[Subsc
 def paid_of(session: Session, sub: Subscription) -> list[Paid]:
     """What was paid for every cycle of a subscription."""
     rows = session.execute(
-        "SELECT account, number, series, cycle, credit_type, entitled, paid FROM farthing_allotments "
-        "WHERE account = ? AND number = ?",
-        (sub.account, sub.number),
+        f"SELECT {_ALLOTTED} FROM farthing_allotments WHERE account = ? AND number = ?", (sub.account, sub.number)
     )
-    return [Paid._make(row) for row in rows]
+    return [_paid(session, row) for row in rows]
+
+
+def paid_before(session: Session, sub: Subscription, credit_type: str, *, ends_after: datetime) -> list[Paid]:
+    """What cycles of the account's subscriptions before this one were paid, if they are over only after an instant."""
+    rows = session.execute(
+        f"SELECT {_ALLOTTED} FROM farthing_allotments WHERE account = ? AND number < ? AND cycle >= 0 "
+        "AND credit_type = ? AND ends_at > ? ORDER BY number, series, cycle",
+        (sub.account, sub.number, credit_type, session.dialect.time_in(ends_after)),
+    )
+    return [_paid(session, row) for row in rows]
 
 
 def raise_paid(session: Session, rows: Sequence[Paid]) -> None:
     """Writes what cycles under way are entitled to and were paid by now."""
     for row in rows:
         session.execute(
-            "INSERT INTO farthing_allotments (account, number, series, cycle, credit_type, entitled, paid) "
-            "VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (account, number, series, cycle, credit_type) "
+            f"INSERT INTO farthing_allotments ({_ALLOTTED}) VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (account, number, series, cycle, credit_type) "
             "DO UPDATE SET entitled = excluded.entitled, paid = excluded.paid",
-            row,
+            _allotted(session, row),
         )
 
 
@@ -150,6 +159,14 @@ def read_expired(session: Session, wallet: Wallet, ended: Sequence[Lot], at: dat
     draws = [Draw(*drawn) for row in rows for drawn in session.dialect.json_out(row[0])]
     numbers = {lot.number for lot in ended}
     return [drawn for drawn in draws if drawn.lot in numbers]
+
+
+def _paid(session: Session, row: Row) -> Paid:
+    return Paid._make((*row[:7], session.dialect.time_out(row[7])))
+
+
+def _allotted(session: Session, row: Paid) -> Row:
+    return (*row[:7], session.dialect.time_in(row.ends_at))
 
 
 def _changing(session: Session, sub: Subscription) -> Row:

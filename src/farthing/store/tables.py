@@ -425,6 +425,7 @@ allotments = sa.Table(
     sa.Column("credit_type", Word, primary_key=True),
     sa.Column("entitled", Whole, nullable=False),
     sa.Column("paid", Whole, nullable=False),
+    sa.Column("ends_at", Instant),
     sa.CheckConstraint("0 <= paid AND paid <= entitled", name="farthing_allotments_bounds"),
 )
 

@@ -58,6 +58,7 @@ async function begin() {
   const fields = elements.create("payment");
   fields.on("ready", () => {
     document.getElementById("loading").hidden = true;
+    form.querySelector("button").disabled = false;
     pay = () => confirm(stripe, elements);
   });
   fields.on("loaderror", giveUp);

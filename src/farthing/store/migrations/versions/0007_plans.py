@@ -38,6 +38,7 @@ def upgrade() -> None:
         *(sa.Column(name, Whole, primary_key=True) for name in ("number", "series", "cycle")),
         sa.Column("credit_type", Word, primary_key=True),
         *_columns(Whole, "entitled", "paid"),
+        *_columns(Instant, "ends_at?"),
         sa.CheckConstraint("0 <= paid AND paid <= entitled", name="farthing_allotments_bounds"),
         **table_options(fillfactor=70),
     )
