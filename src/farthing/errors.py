@@ -49,6 +49,7 @@ FarthingError
 │   ├── QuoteExpired             the time of a signed quote is over
 │   ├── AlreadySubscribed        the account has a plan: change it, or cancel it first
 │   ├── NotSubscribed            the account has no plan
+│   ├── BilledByProvider         the plan is paid through a provider, and changed or cancelled there
 │   ├── PeriodNotDue             the plan's next period cannot be opened yet
 │   ├── NoSavedCard              the payment provider keeps no card of this account
 │   └── NoTopUp                  the account agreed to no auto top-up of this credit type
@@ -434,6 +435,14 @@ class NotSubscribed(Refused):
 
     code = "not_subscribed"
     account: str
+
+
+class BilledByProvider(Refused):
+    """The account's plan is paid through a provider, and is changed or cancelled there."""
+
+    code = "billed_by_provider"
+    account: str
+    provider: str
 
 
 class PeriodNotDue(Refused):

@@ -51,8 +51,9 @@ def webhooks(credits: Credits) -> Counts:
 
 
 def reconcile(credits: Credits) -> Counts:
-    """Asks providers about orders that wait for money, as far as one is due."""
-    return credits.heal_orders()._asdict()
+    """Asks providers about orders that wait for money, and about plans that they bill, as far as one is due."""
+    plans = credits.heal_plans()._asdict()
+    return credits.heal_orders()._asdict() | {f"plans_{name}": many for name, many in plans.items()}
 
 
 def top_up(credits: Credits) -> Counts:

@@ -13,6 +13,8 @@ from typing import Any, Literal, NamedTuple, TypeVar
 Said = Literal["pending", "expired", "cancelled", "failed", "paid"]
 RefundSaid = Literal["pending", "succeeded", "failed"]
 DisputeSaid = Literal["inquiry", "opened", "lost", "won"]
+Stands = Literal["open", "trialing", "active", "past_due", "paused", "ended"]
+Pays = Literal["period", "change", "other"]
 T = TypeVar("T")
 
 
@@ -87,7 +89,36 @@ class SavedCard(NamedTuple):
     label: str | None = None
 
 
-Fact = Notice | Refund | Dispute | SavedCard
+class PaidInvoice(NamedTuple):
+    """An invoice of a subscription at a provider that was paid: all of it, and the part that is tax, in minor units.
+
+    It pays a "period" of the plan; the "change" of it, in the middle of one; or something "other", e.g. a trial.
+    """
+
+    invoice: str
+    pays: Pays
+    at: datetime
+    amount_minor: int
+    tax_minor: int
+    currency: str
+
+
+class Billed(NamedTuple):
+    """How a subscription at a provider stands, as it answered when it was asked at `at`.
+
+    `plan` is ours that it is for, None where it does not say; `cancels`: it ends with what is paid. `invoices` are all
+    that were ever paid of it.
+    """
+
+    subscription: str
+    stands: Stands
+    at: datetime
+    plan: str | None
+    cancels: bool
+    invoices: tuple[PaidInvoice, ...]
+
+
+Fact = Notice | Refund | Dispute | SavedCard | Billed
 
 _REFUND_RANK: dict[RefundSaid, int] = {"pending": 0, "succeeded": 1, "failed": 2}
 _DISPUTE_RANK: dict[DisputeSaid, int] = {"inquiry": 0, "opened": 1, "lost": 2, "won": 3}

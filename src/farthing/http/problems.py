@@ -72,6 +72,7 @@ STATUS: dict[type[FarthingError], int] = {
     errors.QuoteExpired: 409,
     errors.AlreadySubscribed: 409,
     errors.NotSubscribed: 409,
+    errors.BilledByProvider: 409,
     errors.PeriodNotDue: 409,
     errors.NoSavedCard: 409,
     errors.NoTopUp: 409,

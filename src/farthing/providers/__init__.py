@@ -19,6 +19,8 @@ __all__ = [
     "CardKeeper",
     "Charged",
     "Found",
+    "PlanBill",
+    "PlanBiller",
     "Provider",
     "ProviderEvent",
     "Started",
@@ -43,6 +45,31 @@ class Bill(NamedTuple):
     form: bool = False
     customer: str | None = None
     save_card: bool = False
+    email: str | None = None
+    locale: str | None = None
+    metadata: Mapping[str, str] = {}
+    asks: Asks = Asks()
+
+
+class PlanBill(NamedTuple):
+    """What a provider is asked to collect for every period of our plan `plan`: `months`, or else `days`, long.
+
+    `billing` is our id for it, and `description` the plan's name. The first `trial_days` cost nothing. The rest is as
+    in `Bill`.
+    """
+
+    billing: str
+    plan: str
+    description: str
+    currency: str
+    price_minor: int
+    months: int
+    days: int
+    trial_days: int
+    return_url: str | None
+    expires_at: datetime
+    account: str
+    customer: str | None = None
     email: str | None = None
     locale: str | None = None
     metadata: Mapping[str, str] = {}
@@ -188,6 +215,31 @@ class CardKeeper(Provider, Protocol):
         Raises:
             ProviderUnavailable: it did not answer, so nobody knows whether the card was charged; the same call may be
                 made again, and tells.
+        """
+        ...
+
+
+@runtime_checkable
+class PlanBiller(Provider, Protocol):
+    """A provider that bills plans: a subscription there, which it collects for by itself.
+
+    An event about one carries a `look`, the subscription's name, and `look` answers how it stands as a `Billed`.
+    """
+
+    def start_plan(self, bill: PlanBill) -> Started:
+        """Asks for a subscription on the provider's page. The same bill again answers the same page.
+
+        Raises:
+            NotBillable: it bills no such periods. ProviderUnavailable: it did not answer; the same call may be made
+                again.
+        """
+        ...
+
+    def portal(self, customer: str, *, return_url: str | None, locale: str | None) -> str:
+        """A page of the provider where this customer of it changes cards, sees invoices and ends a plan. Soon over.
+
+        Raises:
+            ProviderUnavailable: it did not answer.
         """
         ...
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from threading import Lock
 from typing import Any
 
-from farthing.core.payments import Dispute, Fact, Notice, Refund, SavedCard
+from farthing.core.payments import Billed, Dispute, Fact, Notice, Refund, SavedCard
 from farthing.providers import Found
 
 MOST = 10_000
@@ -91,6 +91,8 @@ def _about(fact: Fact) -> tuple[Any, ...]:
             return ("dispute", fact.payment, fact.dispute)
         case SavedCard():
             return ("card",)
+        case Billed():
+            return ("plan", fact.subscription)
 
 
 def _weight(fact: Fact) -> tuple[Any, ...]:
@@ -104,5 +106,5 @@ def _weight(fact: Fact) -> tuple[Any, ...]:
             return _REFUND_RANK[fact.said], fact.at
         case Dispute():
             return _DISPUTE_RANK[fact.said], fact.at
-        case SavedCard():
+        case SavedCard() | Billed():
             return (fact.at,)

@@ -61,7 +61,7 @@ def checkout(
 ) -> Checkout:
     """As `Credits.checkout`."""
     asked, catalog = provider_named(credits, provider), credits.catalog
-    paying = _passed_on(paying)
+    paying = passed_on(paying)
     content = _content(catalog, checks.account_id(account), wish, asked, usable_url(return_url), paying)
     pair = (account, checks.caller_key(key))
     order = credits.run(lambda tx: _known(tx.session, pair, content))
@@ -87,7 +87,7 @@ def resume(credits: Credits, account: str, order: str) -> Checkout:
     return _answered(credits, provider_named(credits, found.provider), found, replayed=True)
 
 
-def _passed_on(paying: Paying) -> Paying:
+def passed_on(paying: Paying) -> Paying:
     """What the provider is told, checked at the door.
 
     Raises:

@@ -6,13 +6,14 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from farthing.core.billing import Billing
 from farthing.core.orders import OUTCOMES, Order, gone, hear
-from farthing.core.payments import Dispute, Notice, Refund, SavedCard
+from farthing.core.payments import Billed, Dispute, Notice, Refund, SavedCard
 from farthing.ledger.accounts import holders
 from farthing.providers import Provider, ProviderEvent
-from farthing.selling import clawbacks, redeeming, slots
+from farthing.selling import billed, clawbacks, redeeming, slots
 from farthing.selling.orders import fulfil
-from farthing.store import customers, orders
+from farthing.store import billings, customers, orders, references
 from farthing.store.customers import Customer
 from farthing.store.database import Session
 
@@ -21,27 +22,43 @@ if TYPE_CHECKING:
 
 
 def take_up(tx: Tx, sender: Provider, said: ProviderEvent, now: datetime) -> str | None:
-    """What the facts come to; None where no order of ours goes by these names.
+    """What the facts come to; None where no order and no plan of ours goes by these names.
 
     Raises:
-        EventUnreadable: the names belong to different orders.
+        EventUnreadable: the names belong to different orders, or to another subscription.
     """
-    order = orders.lock_named(tx.session, sender.name, said.references)
-    remembered = _remember(tx.session, sender, order, said)
-    about_money = [fact for fact in said.facts if not isinstance(fact, SavedCard)]
+    session = tx.session
+    order = orders.lock_named(session, sender.name, said.references)
+    billing = None if order else billings.lock_named(session, sender.name, said.references)
+    ours = order or billing
+    remembered = _remember(session, sender, ours and ours.account, said)
+    if billing:
+        references.name(session, billing, said.references)
+        return _bill(tx, billing, said, now)
+    about_money = [fact for fact in said.facts if isinstance(fact, Notice | Refund | Dispute)]
     if order is None:
-        return "card_saved" if remembered and not about_money else None
-    if said.facts and not about_money:
-        orders.name(tx.session, order, said.references)
+        return "card_saved" if remembered and _only_cards(said) else None
+    if _only_cards(said):
+        references.name(session, order, said.references)
         return "card_saved"
     return believe(tx, order, said.references, about_money, now)
 
 
+def _only_cards(said: ProviderEvent) -> bool:
+    return bool(said.facts) and all(isinstance(fact, SavedCard) for fact in said.facts)
+
+
+def _bill(tx: Tx, billing: Billing, said: ProviderEvent, now: datetime) -> str:
+    """What is said of a plan's subscription; its single payments and refunds are only noted."""
+    outcomes = [billed.take_up(tx, billing, fact, now) for fact in said.facts if isinstance(fact, Billed)]
+    return outcomes[0] if outcomes else "noted"
+
+
 def believe(
-    tx: Tx, order: Order, references: Sequence[str], facts: Sequence[Notice | Refund | Dispute], now: datetime
+    tx: Tx, order: Order, names: Sequence[str], facts: Sequence[Notice | Refund | Dispute], now: datetime
 ) -> str:
     """What these facts come to for a locked order that goes by these names too."""
-    orders.name(tx.session, order, references)
+    references.name(tx.session, order, names)
     return _hear(tx, order, facts, now) if facts else "no_change"
 
 
@@ -59,13 +76,13 @@ def carry_out(tx: Tx, order: Order, now: datetime, *, fulfilled: bool) -> None:
         clawbacks.follow(tx, order, now)
 
 
-def _remember(session: Session, sender: Provider, order: Order | None, said: ProviderEvent) -> bool:
+def _remember(session: Session, sender: Provider, owner: str | None, said: ProviderEvent) -> bool:
     """Writes down who pays, and with which card from now on; False where nobody knows for whom, or it says neither."""
     card = next((fact for fact in said.facts if isinstance(fact, SavedCard)), None)
     customer = card.customer if card else said.customer
     if customer is None or not said.facts:
         return False
-    account = order.account if order else customers.account_of(session, sender.name, customer)
+    account = owner or customers.account_of(session, sender.name, customer)
     if account is None:
         return False
     at = max(fact.at for fact in said.facts)

@@ -16,7 +16,7 @@ from farthing.providers import Provider, ProviderEvent
 from farthing.selling.checkout import provider_named
 from farthing.selling.hearing import take_up
 from farthing.store import inbox as store
-from farthing.store import orders
+from farthing.store import references
 from farthing.store.inbox import InboxEvent
 
 if TYPE_CHECKING:
@@ -150,7 +150,7 @@ def forget(credits: Credits, account: str) -> None:
 
     It reads every stored body, since only their providers know whom they are about.
     """
-    named = credits.database.read(lambda session: orders.references_of(session, account))
+    named = credits.database.read(lambda session: references.of_account(session, account))
     if not named:
         return
     with credits.database.reading() as session:

@@ -22,7 +22,7 @@ from farthing.core.orders import (
 )
 from farthing.core.payments import Notice
 from farthing.ledger.accounts import holders
-from farthing.store import clawbacks, sql
+from farthing.store import billings, clawbacks, sql
 from farthing.store import matching as store
 from farthing.store.database import Session
 from farthing.store.matching import LotRow
@@ -39,6 +39,7 @@ REMEDIES = {
     "overdue_pending": "Ask the provider what became of it: `farthing reconcile --ask`, or its dashboard.",
     "event_failing": "Read its error with `farthing webhooks show`, mend the cause, replay it.",
     "event_unmatched": "Find in the provider's dashboard whose it is; what is not of this database may stay.",
+    "invoice_without_period": "See what the customer paid for, then renew_plan when its period is due, or refund it.",
     "provider_silent": "See that the provider is set up and answers, then run it again.",
     "unknown_at_provider": "Check that the keys are those of the account at the provider that the order was made with.",
     "differs_at_provider": "Compare with the provider's dashboard; what is kept here is the strongest it ever said.",
@@ -95,6 +96,11 @@ def of_the_rest(session: Session, account: str | None, since: datetime | None) -
     for owner, order, key in store.without_order(session, account):
         made = mismatch("credits_without_payment", f"the entry {key} is for an order that there is none of")
         yield made._replace(account=owner, order=order)
+    for billing, invoice in billings.in_review(session, account):
+        found = mismatch(
+            "invoice_without_period", f"{invoice} of the plan {billing.plan} was paid and opened no period"
+        )
+        yield found._replace(account=billing.account, order=billing.id, provider=billing.provider)
     if account is not None:
         return
     for one in store.waiting(session, since=since):

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from farthing.core import checks
 from farthing.core.orders import Order, refunded_of, standing
 from farthing.errors import NotFound
+from farthing.selling import billing
 from farthing.selling.healing import Asking, Healed, differences, heal
 from farthing.selling.matching import Mismatch, mismatch, of_orders, of_the_rest
 from farthing.store import orders, sql
@@ -85,6 +86,8 @@ def reconcile(
         checks.account_id(account)
     since = checks.instant("since", since)
     noted = _Noted()
+    if account is None:
+        billing.heal(credits, limit=limit)
     if ask:
         asking = Asking(credits)
         noted.note(_asked(credits, asking, account, since, progress))

@@ -21,6 +21,7 @@ from farthing.selling.promises import Offer, Promise, sign
 from farthing.selling.quoting import Wish
 from farthing.selling.reconciling import Reconciliation, reconcile
 from farthing.selling.settling import Decided, decide
+from farthing.selling.subscribing import Subscribing
 from farthing.selling.topping_up import ToppingUp
 from farthing.views import QuoteView, quote_view
 
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from farthing.tokens import Signer
 
 
-class Selling(ToppingUp):
+class Selling(ToppingUp, Subscribing):
     """What `Credits` sells. Providers are asked between transactions, so a block of verbs has none of these."""
 
     catalog: Catalog

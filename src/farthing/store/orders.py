@@ -12,8 +12,7 @@ import sqlalchemy as sa
 
 from farthing.core.orders import Order, Paying, Settlement, order_seal
 from farthing.core.payments import Asks, Dispute, Notice, Refund
-from farthing.errors import EventUnreadable
-from farthing.store import acts, lookups, sql
+from farthing.store import acts, lookups, references, sql
 from farthing.store.acts import Act
 from farthing.store.database import Session
 from farthing.store.dialects import Row
@@ -85,11 +84,11 @@ def add(session: Session, order: Order) -> None:
     time_in = session.dialect.time_in
     row = (
         *order[:20], time_in(order.created_at), time_in(order.expires_at), *order[22:29], time_in(order.fulfilled_at),
-        order_seal(order), order.promo_code, order.promo_bonus, _paying_in(order.paying),
+        order_seal(order), order.promo_code, order.promo_bonus, paying_in(order.paying),
     )  # fmt: skip
     session.dialect.insert_many(session, orders, [row])
     acts.add(session, Act(order.account, order.key, "checkout", order.content, order.id, None, None, order.created_at))
-    name(session, order, [order.id])
+    references.name(session, order, [order.id])
     if order.state == "open":
         lookups.add(session, order)
 
@@ -100,7 +99,7 @@ def set_started(session: Session, order: Order, *, reference: str, url: str) -> 
         "UPDATE farthing_orders SET reference = ?, url = ? WHERE account = ? AND id = ? AND url IS NULL",
         (reference, url, order.account, order.id),
     )
-    name(session, order, [reference])
+    references.name(session, order, [reference])
 
 
 def set_state(session: Session, order: Order) -> None:
@@ -129,40 +128,14 @@ def keep_settlement(session: Session, order: Order, decided: Settlement) -> None
     session.dialect.insert_many(session, settlements, [row])
 
 
-def name(session: Session, order: Order, references: Iterable[str]) -> None:
-    """Notes that the order's provider calls it so."""
-    for reference in references:
-        session.execute(
-            "INSERT INTO farthing_provider_references (provider, reference, account, order_id) VALUES (?, ?, ?, ?) "
-            "ON CONFLICT (provider, reference) DO NOTHING",
-            (order.provider, reference, order.account, order.id),
-        )
-
-
-def references_of(session: Session, account: str) -> set[tuple[str, str]]:
-    """What providers call the account's orders: provider and reference."""
-    statement = "SELECT provider, reference FROM farthing_provider_references WHERE account = ?"
-    return {(row[0], row[1]) for row in session.execute(statement, (account,))}
-
-
-def lock_named(session: Session, provider: str, references: Iterable[str]) -> Order | None:
+def lock_named(session: Session, provider: str, names: Iterable[str]) -> Order | None:
     """The order that a provider calls by one of these names, locked; None where none is ours.
 
     Raises:
         EventUnreadable: the names belong to different orders.
     """
-    found: set[tuple[str, str]] = set()
-    for reference in references:
-        found |= {
-            (row[0], row[1])
-            for row in session.execute(
-                "SELECT account, order_id FROM farthing_provider_references WHERE provider = ? AND reference = ?",
-                (provider, reference),
-            )
-        }
-    if len(found) > 1:
-        raise EventUnreadable(f"The event names {len(found)} different orders. Nothing was changed.")
-    return read(session, *found.pop(), locked=True) if found else None
+    found = references.find(session, provider, names)
+    return read(session, *found, locked=True) if found else None
 
 
 class Told(NamedTuple):
@@ -218,19 +191,19 @@ def from_row(session: Session, row: Row, told: Told) -> Order:
     return Order._make(
         (
             *bought, created_at, expires_at, *row[22:29], fulfilled_at, told.payments, *row[31:33],
-            told.refunds, told.disputes, _paying_out(session.dialect.json_out(row[33])), told.settled,
+            told.refunds, told.disputes, paying_out(session.dialect.json_out(row[33])), told.settled,
         )
     )  # fmt: skip
 
 
-def _paying_in(paying: Paying) -> str | None:
+def paying_in(paying: Paying) -> str | None:
     """As JSON, without what nobody said; None where nobody said anything."""
     said = {name: value for name, value in paying._asdict().items() if value}
     asks = [name for name, asked in paying.asks._asdict().items() if asked]
     return sql.dumps(said | {"asks": asks}) if paying != Paying() else None
 
 
-def _paying_out(stored: dict[str, Any] | None) -> Paying:
+def paying_out(stored: dict[str, Any] | None) -> Paying:
     if stored is None:
         return Paying()
     metadata, asks = sorted(stored.get("metadata", {}).items()), dict.fromkeys(stored["asks"], True)

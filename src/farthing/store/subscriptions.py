@@ -24,7 +24,7 @@ _CHANGING = tuple(name for name in subscriptions.c.keys() if name not in ("accou
 
 
 class Paid(NamedTuple):
-    """What a cycle was entitled to of one credit type, the most it ever was, what was paid of it, and when it is over."""
+    """What a cycle was entitled to of one credit type, the most it ever was, what was paid of it, when it is over."""
 
     account: str
     number: int
@@ -143,7 +143,8 @@ def raise_paid(session: Session, rows: Sequence[Paid]) -> None:
     """Writes what cycles under way are entitled to and were paid by now."""
     for row in rows:
         session.execute(
-            f"INSERT INTO farthing_allotments ({_ALLOTTED}) VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (account, number, series, cycle, credit_type) "
+            f"INSERT INTO farthing_allotments ({_ALLOTTED}) VALUES (?, ?, ?, ?, ?, ?, ?, ?) "
+            "ON CONFLICT (account, number, series, cycle, credit_type) "
             "DO UPDATE SET entitled = excluded.entitled, paid = excluded.paid",
             _allotted(session, row),
         )
