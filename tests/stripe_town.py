@@ -1,7 +1,8 @@
 """A counterpart of Stripe for tests: what no ready-made fake of it plays, as far as Farthing asks for it.
 
-Checkout Sessions with a page, PaymentIntents, SetupIntents, customers, refunds and disputes, idempotency keys, signed
-events. Everything it says is held against Stripe's own schemas (tests/stripe_schemas.py) where those can be had.
+Checkout Sessions with a page, PaymentIntents, SetupIntents, customers, refunds and disputes, subscriptions and their
+invoices, idempotency keys, signed events. Everything it says is held against Stripe's own schemas
+(tests/stripe_schemas.py) where those can be had.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import re
 import socket
 import threading
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from typing import Any
 from urllib.parse import parse_qsl
@@ -23,6 +24,7 @@ from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Re
 
 from farthing.providers.stripe import Stripe
 from tests import stripe_schemas
+from tests import stripe_subscriptions as subscriptions
 
 SECRET = "whsec_of_the_town"
 KEY = "sk_test_of_the_town"
@@ -96,7 +98,7 @@ class StripeTown:
     def refund(self, intent: str, amount: int, *, status: str = "succeeded") -> str:
         """The seller refunds in the dashboard."""
         charge = self.held[self.held[intent]["latest_charge"]]
-        made = self._add("re", "refund", amount=amount, charge=charge["id"], payment_intent=intent, status=status,
+        made = self.add("re", "refund", amount=amount, charge=charge["id"], payment_intent=intent, status=status,
                          currency=charge["currency"], metadata={}, reason=None, balance_transaction=None,
                          receipt_number=None, source_transfer_reversal=None, transfer_reversal=None)  # fmt: skip
         charge["amount_refunded"] += amount
@@ -116,7 +118,7 @@ class StripeTown:
         """The customer's bank wants money back."""
         charge = self.held[self.held[intent]["latest_charge"]]
         evidence = dict.fromkeys(_EVIDENCE) | {"enhanced_evidence": {}}
-        made = self._add("dp", "dispute", amount=amount, charge=charge["id"], payment_intent=intent, status=status,
+        made = self.add("dp", "dispute", amount=amount, charge=charge["id"], payment_intent=intent, status=status,
                          currency=charge["currency"], metadata={}, reason="fraudulent", balance_transactions=[],
                          evidence=evidence, is_charge_refundable=False, enhanced_eligibility_types=[],
                          evidence_details={"due_by": None, "has_evidence": False, "past_due": False,
@@ -130,6 +132,46 @@ class StripeTown:
         """The bank decides: "won" or "lost" by the seller."""
         self.held[dispute]["status"] = status
         self._say("charge.dispute.closed", self.held[dispute])
+
+    def subscribe(self, session: str) -> str:
+        """The customer buys a plan on the page of a session: its name. A trial's invoice is of nothing."""
+        found = self.held[session]
+        given, data = found["_given"], found["_given"]["subscription_data"]
+        found["customer"] = found["customer"] or self._new_customer({})["id"]
+        made = subscriptions.new(self, found["customer"], given["line_items"]["0"]["price_data"], data)
+        found.update(status="complete", payment_status="paid", subscription=made["id"])
+        if made["status"] == "trialing":
+            found["payment_status"] = "no_payment_required"
+        self._say("customer.subscription.created", made)
+        self.bill(made["id"], "subscription_create")
+        self._say("checkout.session.completed", found)
+        return made["id"]
+
+    def bill(self, subscription: str, reason: str, *, paid: bool = True, amount: int | None = None) -> str:
+        """Stripe collects for a subscription: the name of the invoice."""
+        found = self.held[subscription]
+        trial = found["status"] == "trialing" and reason == "subscription_create"
+        price = 0 if trial else found["items"]["data"][0]["price"]["unit_amount"] if amount is None else amount
+        invoice = subscriptions.invoice(self, found, reason, price, paid=paid)
+        if paid and price:
+            asked = {"amount": price, "currency": found["currency"], "customer": found["customer"]}
+            intent = self._new_intent(asked)
+            self._succeed(intent)
+            invoice["payments"]["data"].append(subscriptions.payment(self, invoice, intent["id"]))
+            self._say("payment_intent.succeeded", intent)
+        found["latest_invoice"] = invoice["id"]
+        self._say("invoice.paid" if paid else "invoice.payment_failed", invoice)
+        return invoice["id"]
+
+    def settle(self, invoice: str) -> None:
+        """What could not be collected is paid after all."""
+        subscriptions.settle(self.held[invoice])
+        self._say("invoice.paid", self.held[invoice])
+
+    def alter(self, subscription: str, what: str = "updated", **fields: Any) -> None:
+        """A subscription stands otherwise from now on."""
+        self.held[subscription].update(fields)
+        self._say(f"customer.subscription.{what}", self.held[subscription])
 
     # How its events travel
 
@@ -187,23 +229,23 @@ class StripeTown:
         return None if befalls == "lost" else answer
 
     def _answer(self, method: str, path: str, given: dict[str, Any]) -> Response:
-        kind, _, name = path.removeprefix("checkout/").partition("/")
+        kind, _, name = path.removeprefix("checkout/").replace("billing_portal/sessions", "portals").partition("/")
         if method == "GET" and not name:
             paging = ("limit", "starting_after", "expand", "created")
             wanted = {field: value for field, value in given.items() if field not in paging}
             since = int(given.get("created", {}).get("gte", 0))
             listed = [one for one in self.held.values() if one["_kind"] == kind and one["created"] >= since]
-            alike = [one for one in listed if wanted.items() <= one.items()]
-            data = [self._shown(one, []) for one in alike]
+            alike = [one for one in listed if wanted.items() <= (one | one.get("_listed_by", {})).items()]
+            data = [self.shown(one, []) for one in alike]
             return JSONResponse({"object": "list", "data": data, "has_more": False, "url": f"/v1/{path}"})
         if method == "GET":
             found = self.held.get(name)
             if found is None or found["_kind"] != kind:
                 return _error(404, "invalid_request_error", f"No such {kind}: '{name}'", code="resource_missing")
-            return JSONResponse(self._shown(found, list(given.get("expand", {}).values())))
+            return JSONResponse(self.shown(found, list(given.get("expand", {}).values())))
         makers: dict[str, Callable[[dict[str, Any]], Any]] = {
             "customers": self._new_customer, "sessions": self._new_session, "payment_intents": self._new_intent,
-            "setup_intents": self._new_setup,
+            "setup_intents": self._new_setup, "portals": self._new_portal,
         }  # fmt: skip
         try:
             made = makers[kind](given)
@@ -213,14 +255,15 @@ class StripeTown:
             return _error(400, "invalid_request_error", str(missing), code="resource_missing")
         except KeyError as missing:
             return _error(400, "invalid_request_error", f"Missing required param: {missing.args[0]}.")
-        return JSONResponse(self._shown(made, []))
+        return JSONResponse(self.shown(made, []))
 
-    def _shown(self, found: dict[str, Any], expand: list[str]) -> dict[str, Any]:
+    def shown(self, found: dict[str, Any], expand: Sequence[str] = ()) -> dict[str, Any]:
+        """An object as Stripe would show it."""
         shown = {field: value for field, value in found.items() if not field.startswith("_")}
         for field in {path.partition(".")[0] for path in expand}:
             inner = [path.partition(".")[2] for path in expand if path.startswith(f"{field}.")]
             if isinstance(shown.get(field), str):
-                shown[field] = self._shown(self.held[shown[field]], inner)
+                shown[field] = self.shown(self.held[shown[field]], inner)
         if stripe_schemas.described():
             stripe_schemas.check(shown)
         return shown
@@ -228,15 +271,15 @@ class StripeTown:
     # What it makes
 
     def _new_customer(self, given: dict[str, Any]) -> dict[str, Any]:
-        return self._add("cus", "customer", metadata=given.get("metadata", {}), email=given.get("email"))
+        return self.add("cus", "customer", metadata=given.get("metadata", {}), email=given.get("email"))
 
     def _new_session(self, given: dict[str, Any]) -> dict[str, Any]:
         line: dict[str, Any] = {"currency": None}
-        if given["mode"] == "payment":
+        if given["mode"] != "setup":
             line = given["line_items"]["0"]["price_data"]
         amount = int(line["unit_amount"]) if "unit_amount" in line else None
         customer = given.get("customer")
-        made = self._add(
+        made = self.add(
             "cs_test", "checkout.session",
             mode=given["mode"], status="open", payment_status="unpaid" if amount else "no_payment_required",
             currency=line["currency"], amount_subtotal=amount, amount_total=amount, customer=customer,
@@ -258,7 +301,7 @@ class StripeTown:
         return made
 
     def _new_intent(self, given: dict[str, Any]) -> dict[str, Any]:
-        made = self._add(
+        made = self.add(
             "pi", "payment_intent",
             amount=int(given["amount"]), amount_received=0, currency=given["currency"],
             status="requires_payment_method",
@@ -278,14 +321,21 @@ class StripeTown:
                 code = "authentication_required" if needs else "card_declined"
                 self._fail(made, code, code if needs else "generic_decline")
                 error = {"type": "card_error", "code": code, "decline_code": code if needs else "generic_decline",
-                         "message": "Your card was declined.", "payment_intent": self._shown(made, [])}  # fmt: skip
+                         "message": "Your card was declined.", "payment_intent": self.shown(made, [])}  # fmt: skip
                 raise _Declined(error)
             self._succeed(made)
             self._say("payment_intent.succeeded", made)
         return made
 
+    def _new_portal(self, given: dict[str, Any]) -> dict[str, Any]:
+        where = f"{self.url}/p/session/{given['customer']}"
+        made = self.add("bps", "billing_portal.session", customer=given["customer"], customer_account=None, url=where,
+                         configuration="bpc_1", return_url=given.get("return_url"), locale=given.get("locale"),
+                         flow=None, on_behalf_of=None)  # fmt: skip
+        return made
+
     def _new_setup(self, given: dict[str, Any]) -> dict[str, Any]:
-        made = self._add(
+        made = self.add(
             "seti", "setup_intent",
             customer=given.get("customer"), metadata=given.get("metadata", {}), payment_method=None,
             status="requires_payment_method",
@@ -301,7 +351,7 @@ class StripeTown:
                 "country": "US", "checks": None, "fingerprint": "x", "generated_from": None, "networks": None,
                 "three_d_secure_usage": None, "wallet": None, "display_brand": "visa",
                 "regulated_status": None}  # fmt: skip
-        return self._add("pm", "payment_method", type="card", card=card, billing_details=bare, customer=customer)["id"]
+        return self.add("pm", "payment_method", type="card", card=card, billing_details=bare, customer=customer)["id"]
 
     def _intent_of(self, session: dict[str, Any]) -> dict[str, Any]:
         if session["payment_intent"] is None:
@@ -315,6 +365,9 @@ class StripeTown:
 
     def _complete(self, session: str, *, paid: bool) -> None:
         found = self.held[session]
+        if found["mode"] == "subscription":
+            self.subscribe(session)
+            return
         if found["mode"] == "setup":
             self.confirm(found["setup_intent"])
             found["status"] = "complete"
@@ -342,7 +395,7 @@ class StripeTown:
 
     def _succeed(self, intent: dict[str, Any]) -> None:
         bare = {"address": None, "email": None, "name": None, "phone": None, "tax_id": None}
-        charge = self._add("ch", "charge", amount=intent["amount"], amount_captured=intent["amount"], amount_refunded=0,
+        charge = self.add("ch", "charge", amount=intent["amount"], amount_captured=intent["amount"], amount_refunded=0,
                            billing_details=bare, captured=True, currency=intent["currency"], disputed=False,
                            metadata=intent["metadata"], paid=True, refunded=False, status="succeeded",
                            payment_intent=intent["id"], customer=intent["customer"], outcome=None)  # fmt: skip
@@ -353,7 +406,8 @@ class StripeTown:
         intent.update(status="requires_payment_method", last_payment_error=error)
         self._say("payment_intent.payment_failed", intent)
 
-    def _add(self, prefix: str, kind: str, **fields: Any) -> dict[str, Any]:
+    def add(self, prefix: str, kind: str, **fields: Any) -> dict[str, Any]:
+        """One more object."""
         plural = {"dispute": "disputes", "checkout.session": "sessions"}.get(kind, f"{kind}s")
         name = f"{prefix}_{len(self.held) + 1:06}"
         made = {"id": name, "object": kind, "created": int(time.time()), "livemode": False, "_kind": plural, **fields}
@@ -366,7 +420,7 @@ class StripeTown:
         event = {
             "id": f"evt_{len(self.events) + 1:06}", "object": "event", "api_version": stripe.api_version, "type": kind,
             "created": int(time.time()), "livemode": False, "pending_webhooks": 1,
-            "request": {"id": None, "idempotency_key": None}, "data": {"object": self._shown(about, [])},
+            "request": {"id": None, "idempotency_key": None}, "data": {"object": self.shown(about, [])},
         }  # fmt: skip
         if stripe_schemas.described():
             stripe_schemas.check(event)

@@ -7,9 +7,8 @@ it did. The API's version is pinned here and not by the account.
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
 from typing import Any, cast
 
@@ -23,42 +22,16 @@ from farthing.errors import (
     ProviderUnavailable,
     SettingsInvalid,
 )
-from farthing.providers import Bill, Charged, Found, ProviderEvent, Started
+from farthing.providers import Bill, Charged, Found, PlanBill, ProviderEvent, Started
 from farthing.providers import stripe_facts as facts
+from farthing.providers import stripe_pages as pages
+from farthing.providers import stripe_plans as plans
 from farthing.providers.stripe_api import TIMEOUT_S, Api, Declined, Refused, understood
 from farthing.providers.stripe_money import least, most, to_stripe
 
 SIGNATURE_HEADER = "stripe-signature"
 TOLERANCE_S = 300
 LONGEST_ORDER = timedelta(days=2)  # an order is open for a day, and clocks differ
-SHORTEST_LIFE_S = 32 * 60  # of a page at Stripe: half an hour, and some time to get there
-EXPIRES_EARLIER_S = 60  # it lives a day at most, by Stripe's own clock
-LOCALES = frozenset(
-    (
-        *("bg", "cs", "da", "de", "el", "en", "en-GB", "es", "es-419", "et", "fi", "fil", "fr", "fr-CA", "hi-IN", "hr"),
-        *(
-            "hu",
-            "id",
-            "it",
-            "ja",
-            "ko",
-            "lt",
-            "lv",
-            "ms",
-            "mt",
-            "nb",
-            "nl",
-            "pl",
-            "pt",
-            "pt-BR",
-            "ro",
-            "ru",
-            "sk",
-            "sl",
-        ),
-        *("sv", "th", "tr", "vi", "zh", "zh-HK", "zh-TW"),
-    )
-)
 _UNREADABLE = (ValueError, KeyError, TypeError, AttributeError, IndexError, OverflowError, OSError, RecursionError)
 
 
@@ -179,11 +152,33 @@ class Stripe:
         with understood():
             return _charged(made)
 
+    def start_plan(self, bill: PlanBill) -> Started:
+        """The page at Stripe where a plan is bought; the same bill again answers the same.
+
+        Raises:
+            NotBillable: Stripe bills no such periods. ProviderUnavailable. InvalidField: nowhere to come back to.
+        """
+        amount, recurring = self._amount(bill.currency, bill.price_minor), plans.recurring(bill)
+        if recurring is None:
+            raise self._unbillable(bill.currency, bill.price_minor, "a period is three years at most")
+        asked = pages.plan(bill, amount, recurring, self._back(bill.return_url), self._methods)
+        create, key = self._api.v1.checkout.sessions.create, f"{bill.billing}-plan-{_short(repr(asked))}"
+        made = self._made(create, asked, key, bill.currency, bill.price_minor)
+        with understood():
+            return Started(made["id"], made["url"], customer=facts.named(made.get("customer")))
+
+    def portal(self, customer: str, *, return_url: str | None, locale: str | None) -> str:
+        """A page of Stripe's billing portal for this customer: cards, invoices, and ending or changing a plan."""
+        asked = {"customer": customer, "return_url": self._back(return_url), "locale": pages.locale(locale)}
+        made = self._kept(self._api.v1.billing_portal.sessions.create, asked, None)
+        with understood():
+            return str(made["url"])
+
     def look(self, reference: str) -> Found | None:
-        """How a payment stands, by the name of its session, PaymentIntent, charge or SetupIntent."""
+        """How a payment or a plan stands, by the name of its session, intent, charge or subscription."""
         looks: dict[str, Callable[[str], Found | None]] = {
             "cs": self._look_session, "pi": self._look_intent, "ch": self._look_charge, "py": self._look_charge,
-            "seti": self._look_setup,
+            "seti": self._look_setup, "sub": self._look_subscription,
         }  # fmt: skip
         look = looks.get(reference.partition("_")[0])
         with understood():
@@ -224,27 +219,9 @@ class Stripe:
 
     def _page(self, bill: Bill, amount: int) -> Started:
         back = self._back(bill.return_url)
-        intent = self._intent(bill, amount, "page")
-        own = {name: intent[name] for name in ("description", "metadata", "receipt_email") if name in intent}
-        price = {
-            "currency": intent["currency"], "unit_amount": amount, "product_data": {"name": bill.description},
-        }  # fmt: skip
-        asked: dict[str, Any] = {
-            "mode": "payment",
-            "client_reference_id": bill.order,
-            "metadata": intent["metadata"],
-            "line_items": [{"quantity": 1, "price_data": price}],
-            "payment_intent_data": own | ({"setup_future_usage": "off_session"} if bill.save_card else {}),
-            "success_url": back,
-            "cancel_url": back,
-            **_life(bill),
-            "locale": _locale(bill.locale),
-            **({"payment_method_types": self._methods} if self._methods else {}),
-            **_asked(bill),
-        }
-        made = self._made(
-            self._api.v1.checkout.sessions.create, asked, f"{bill.order}-page-{_short(repr(asked))}", bill
-        )
+        asked = pages.payment(bill, self._intent(bill, amount, "page"), back, self._methods)
+        create, key = self._api.v1.checkout.sessions.create, f"{bill.order}-page-{_short(repr(asked))}"
+        made = self._made(create, asked, key, bill.currency, bill.total_minor)
         with understood():
             return Started(made["id"], made["url"], customer=facts.named(made.get("customer")))
 
@@ -256,7 +233,8 @@ class Stripe:
             asked["customer"] = customer
         if bill.save_card:
             asked["setup_future_usage"] = "off_session"
-        made = self._made(self._api.v1.payment_intents.create, asked, f"{bill.order}-form-{_short(repr(asked))}", bill)
+        create, key = self._api.v1.payment_intents.create, f"{bill.order}-form-{_short(repr(asked))}"
+        made = self._made(create, asked, key, bill.currency, bill.total_minor)
         with understood():
             return Started(made["id"], None, made["client_secret"], self.publishable_key, customer)
 
@@ -284,8 +262,11 @@ class Stripe:
     def _look_session(self, reference: str) -> Found | None:
         expand = ["payment_intent.payment_method", "payment_intent.latest_charge"]
         session = self._api.read(self._api.v1.checkout.sessions.retrieve, reference, expand)
-        if session is None or session["mode"] == "subscription":
+        if session is None:
             return None
+        if session["mode"] == "subscription":
+            bought = facts.named(session.get("subscription"))
+            return self._look_subscription(bought) if bought else None
         if session["mode"] == "setup":
             setup = facts.named(session["setup_intent"])
             found = self._look_setup(setup) if setup else None
@@ -312,6 +293,18 @@ class Stripe:
         card = facts.saved_card(intent, facts.instant(intent["created"]))
         return Found(facts.references(intent), (card,) if card else (), facts.named(intent.get("customer")))
 
+    def _look_subscription(self, reference: str) -> Found | None:
+        asked_at = datetime.now(UTC)
+        subscription = self._api.read(self._api.v1.subscriptions.retrieve, reference)
+        if subscription is None:
+            return None
+        wanted = {"subscription": reference, "status": "paid", "expand": ["data.payments"]}
+        invoices = list(self._api.each(self._api.v1.invoices.list, wanted))
+        names = plans.references(subscription, invoices)
+        return Found(
+            names, (plans.billed(subscription, invoices, asked_at),), facts.named(subscription.get("customer"))
+        )
+
     def _found(self, session: Any, intent: Any) -> Found:
         """Everything about one payment: what its session says, or its PaymentIntent, and what went back of it."""
         about = session or intent
@@ -330,13 +323,15 @@ class Stripe:
                 told.extend(facts.dispute(one, facts.instant(one["created"])) for one in disputes)
         return Found(tuple(names), tuple(told), facts.named(about.get("customer")))
 
-    def _made(self, create: Callable[..., Any], asked: Mapping[str, Any], key: str, bill: Bill) -> Any:
+    def _made(
+        self, create: Callable[..., Any], asked: Mapping[str, Any], key: str, currency: str, minor: int
+    ) -> Any:  # fmt: skip
         try:
             return self._api.made(create, asked, key)
         except Refused as refused:
-            raise self._unbillable(bill.currency, bill.total_minor, f"it says: {refused}") from refused
+            raise self._unbillable(currency, minor, f"it says: {refused}") from refused
 
-    def _kept(self, create: Callable[..., Any], asked: Mapping[str, Any], key: str) -> Any:
+    def _kept(self, create: Callable[..., Any], asked: Mapping[str, Any], key: str | None) -> Any:
         """What was made to keep a card, or who pays."""
         try:
             return self._api.made(create, asked, key)
@@ -406,37 +401,6 @@ def _intent_stands(intent: Any) -> Notice | None:
             return facts.intent_notice(intent, "failed", at) if intent.get("last_payment_error") else None
 
 
-def _asked(bill: Bill) -> dict[str, Any]:
-    """What the page asks of the customer beside the money, and who the customer is."""
-    asked: dict[str, Any] = {}
-    asks = bill.asks
-    if bill.customer:
-        asked["customer"] = bill.customer
-        if asks.tax or asks.tax_ids or asks.billing_address:
-            asked["customer_update"] = {"address": "auto", "name": "auto"}
-    else:
-        asked["customer_creation"] = "always" if bill.save_card or asks.tax_ids else "if_required"
-        if bill.email:
-            asked["customer_email"] = bill.email
-    if asks.tax:
-        asked["automatic_tax"] = {"enabled": True}
-    if asks.tax_ids:
-        asked["tax_id_collection"] = {"enabled": True}
-    if asks.promotion_codes:
-        asked["allow_promotion_codes"] = True
-    if asks.billing_address:
-        asked["billing_address_collection"] = "required"
-    if asks.invoice:
-        asked["invoice_creation"] = {"enabled": True}
-    return asked
-
-
-def _life(bill: Bill) -> dict[str, int]:
-    """When the page ends: with the order, as far as Stripe lets it. Later money fulfils the order all the same."""
-    ends_at = int(bill.expires_at.timestamp()) - EXPIRES_EARLIER_S
-    return {"expires_at": ends_at} if ends_at - time.time() >= SHORTEST_LIFE_S else {}
-
-
 def _charged(intent: Any) -> Charged:
     """What a PaymentIntent that was confirmed while nobody was there came to."""
     at = facts.instant(intent["created"])
@@ -445,14 +409,6 @@ def _charged(intent: Any) -> Charged:
         return Charged(intent["id"], facts.intent_notice(intent, said, at))
     reason = facts.declined(intent) if intent.get("last_payment_error") else "authentication_required"
     return Charged(intent["id"], Notice(intent["id"], "failed", at, reason=reason))
-
-
-def _locale(said: str | None) -> str:
-    """The language of the page, as far as Stripe speaks it."""
-    if said in LOCALES:
-        return said or "auto"
-    short = (said or "").partition("-")[0]
-    return short if short in LOCALES else "auto"
 
 
 def _declined(declined: Declined, bill: Bill, attempt: int) -> Charged:

@@ -56,14 +56,14 @@ class Api:
         )
         return client.v1
 
-    def made(self, create: Callable[..., Any], asked: Mapping[str, Any], key: str) -> Any:
-        """What was made, as plain data; the same key again answers the same.
+    def made(self, create: Callable[..., Any], asked: Mapping[str, Any], key: str | None) -> Any:
+        """What was made, as plain data; the same key again answers the same, and None something new.
 
         Raises:
             Refused, Declined: it was not made. ProviderUnavailable: no answer; it may have been made all the same.
         """
         with _answered():
-            return create(asked, {"idempotency_key": f"farthing-{key}"}).to_dict()
+            return create(asked, {"idempotency_key": f"farthing-{key}"} if key else None).to_dict()
 
     def read(self, retrieve: Callable[..., Any], name: str, expand: Sequence[str] = ()) -> Any:
         """The object of this name as plain data; None where there is none.

@@ -18,10 +18,18 @@ from farthing.providers.stripe_money import from_stripe
 
 ORDER = "farthing_order"  # in metadata: our order
 ATTEMPT = "farthing_attempt"  # in metadata: which try to charge a saved card
-WAY = "farthing_way"  # in metadata: how it is paid, "page", "form" or "charge"; or "card", which is only left
+BILLING = "farthing_billing"  # in metadata: our billing of a plan
+PLAN = "farthing_plan"  # in metadata: the plan that is paid for
+WAY = "farthing_way"  # in metadata: how it is paid, "page", "form", "charge" or "plan"; or "card", which is only left
 
 _NAME = re.compile(r"[A-Za-z0-9_.:-]{1,255}", re.ASCII)
-_MARKED = ("checkout.session", "payment_intent", "setup_intent")  # what we make, and mark as ours by WAY
+_MARKED = (
+    "checkout.session",
+    "payment_intent",
+    "setup_intent",
+    "subscription",
+    "invoice",
+)  # what we make, and mark as ours by WAY
 _NAMES_AN_ORDER = ("checkout.session", "payment_intent", "charge", "setup_intent")
 _BRANDS = {
     "amex": "American Express",
@@ -65,7 +73,7 @@ def event(told: Any) -> ProviderEvent:
     read = _READERS.get(kind)
     if read is None:
         return ProviderEvent(id_, kind, livemode, ())
-    if about["object"] in _MARKED and WAY not in _table(about.get("metadata")):
+    if about["object"] in _MARKED and WAY not in _marks(about):
         return ProviderEvent(id_, kind, livemode, ())  # of other business of the same Stripe account
     customer = named(about.get("customer"))
     return read(ProviderEvent(id_, kind, livemode, references(about), customer=customer), about, at)
@@ -73,8 +81,10 @@ def event(told: Any) -> ProviderEvent:
 
 def references(about: Any) -> tuple[str, ...]:
     """All names in an object by which we may know its order: ours, its session's, PaymentIntent's and charge's."""
-    order = _table(about.get("metadata")).get(ORDER) or about.get("client_reference_id")
-    others = (named(about.get(field)) for field in ("payment_intent", "latest_charge", "charge", "setup_intent"))
+    marks = _marks(about)
+    order = marks.get(ORDER) or marks.get(BILLING) or about.get("client_reference_id")
+    linked = ("payment_intent", "latest_charge", "charge", "setup_intent", "subscription")
+    others = (*(named(about.get(field)) for field in linked), subscription_of(about))
     own = [name(about["id"])] if about["object"] in _NAMES_AN_ORDER else []
     return tuple(dict.fromkeys(name(one) for one in (order, *own, *others) if one))
 
@@ -84,7 +94,7 @@ def session_notice(session: Any, said: Said, at: datetime) -> Notice:
     payment = named(session["payment_intent"]) or name(session["id"])
     if said != "paid":
         return Notice(payment, said, at, reason="payment_failed" if said == "failed" else None)
-    currency, details = session["currency"].upper(), _table(session.get("total_details"))
+    currency, details = session["currency"].upper(), table(session.get("total_details"))
     paid, tax, discount = (
         from_stripe(_amount(part), currency)
         for part in (session["amount_total"], details.get("amount_tax", 0), details.get("amount_discount", 0))
@@ -104,7 +114,7 @@ def intent_notice(intent: Any, said: Said, at: datetime) -> Notice:
 
 def declined(intent: Any) -> str:
     """Why the last attempt failed: the bank's code, or Stripe's."""
-    error = _table(intent.get("last_payment_error"))
+    error = table(intent.get("last_payment_error"))
     code = named(error.get("code"))
     return (code if code == "authentication_required" else named(error.get("decline_code"))) or code or "payment_failed"
 
@@ -112,29 +122,27 @@ def declined(intent: Any) -> str:
 def refund(about: Any, at: datetime) -> Refund:
     """One refund."""
     payment, currency = _payment(about), about["currency"].upper()
-    return Refund(
-        payment, name(about["id"]), _REFUNDS[about["status"]], at, _money(about["amount"], currency), currency
-    )
+    return Refund(payment, name(about["id"]), _REFUNDS[about["status"]], at, money(about["amount"], currency), currency)
 
 
 def refunded(charge: Any, at: datetime) -> Refund:
     """All that was refunded of a charge until then."""
     currency = charge["currency"].upper()
-    return Refund(_payment(charge), None, "succeeded", at, _money(charge["amount_refunded"], currency), currency)
+    return Refund(_payment(charge), None, "succeeded", at, money(charge["amount_refunded"], currency), currency)
 
 
 def dispute(about: Any, at: datetime) -> Dispute:
     """One dispute."""
     currency = about["currency"].upper()
     return Dispute(
-        _payment(about), name(about["id"]), _DISPUTES[about["status"]], at, _money(about["amount"], currency), currency,
+        _payment(about), name(about["id"]), _DISPUTES[about["status"]], at, money(about["amount"], currency), currency,
         named(about.get("reason")),
     )  # fmt: skip
 
 
 def on_page(intent: Any) -> bool:
     """Whether a PaymentIntent belongs to a Checkout Session, which says more of it."""
-    return _table(intent.get("metadata")).get(WAY) == "page"
+    return table(intent.get("metadata")).get(WAY) == "page"
 
 
 def saved_card(intent: Any, at: datetime) -> SavedCard | None:
@@ -162,15 +170,15 @@ def name(said: Any) -> str:
 
 def named(said: Any) -> str | None:
     """The id of what a field points to, whether it is expanded or not; None where it is empty."""
-    found = _table(said).get("id") if isinstance(said, dict) else said
+    found = table(said).get("id") if isinstance(said, dict) else said
     return None if not found else name(found)
 
 
 def _session(event: ProviderEvent, session: Any, at: datetime) -> ProviderEvent:
     if session["mode"] == "setup":
         return event._replace(look=named(session["setup_intent"]))
-    if session["mode"] != "payment":
-        return event
+    if session["mode"] == "subscription":
+        return event._replace(look=named(session.get("subscription")))
     said = _SESSIONS.get(event.kind) or _COMPLETED[session["payment_status"]]
     return event._replace(facts=(session_notice(session, said, at),))
 
@@ -188,20 +196,39 @@ def _setup(event: ProviderEvent, intent: Any, at: datetime) -> ProviderEvent:
     return event._replace(look=name(intent["id"]))
 
 
+def _subscribed(event: ProviderEvent, about: Any, at: datetime) -> ProviderEvent:
+    return event._replace(look=subscription_of(about))
+
+
 def _fact(read: Callable[[Any, datetime], Fact]) -> Callable[[ProviderEvent, Any, datetime], ProviderEvent]:
     return lambda event, about, at: event._replace(facts=(read(about, at),))
 
 
-def _table(said: Any) -> dict[str, Any]:
+def table(said: Any) -> dict[str, Any]:
     """What may be left out, empty where it is."""
     return cast("dict[str, Any]", said or {})
+
+
+def subscription_of(about: Any) -> str | None:
+    """The subscription that this is, or an invoice is of."""
+    if about["object"] == "invoice":
+        return named(table(table(about.get("parent")).get("subscription_details")).get("subscription"))
+    return name(about["id"]) if about["object"] == "subscription" else None
+
+
+def _marks(about: Any) -> dict[str, Any]:
+    """What we wrote into its metadata; an invoice has that of its subscription."""
+    if about["object"] == "invoice":
+        about = table(table(about.get("parent")).get("subscription_details"))
+    return table(about.get("metadata"))
 
 
 def _payment(about: Any) -> str:
     return named(about.get("payment_intent")) or named(about.get("charge")) or name(about["id"])
 
 
-def _money(amount: Any, currency: str) -> int:
+def money(amount: Any, currency: str) -> int:
+    """An amount of Stripe's, in minor units."""
     return from_stripe(_amount(amount), currency)
 
 
@@ -215,7 +242,7 @@ def _label(said: Any) -> str | None:
     """What people call a payment method, where it is expanded."""
     if not isinstance(said, dict):
         return None
-    method = _table(said)
+    method = table(said)
     kind = str(method["type"])
     if kind != "card":
         return kind.replace("_", " ").capitalize()
@@ -228,6 +255,11 @@ _READERS: dict[str, Callable[[ProviderEvent, Any, datetime], ProviderEvent]] = {
     **dict.fromkeys(_SESSIONS, _session),
     **dict.fromkeys(_INTENTS, _intent),
     "setup_intent.succeeded": _setup,
+    **dict.fromkeys(
+        (f"customer.subscription.{what}" for what in ("created", "updated", "deleted", "paused", "resumed")),
+        _subscribed,
+    ),
+    **dict.fromkeys(("invoice.paid", "invoice.payment_failed"), _subscribed),
     "charge.refunded": _fact(refunded),
     **dict.fromkeys(("refund.created", "refund.updated", "refund.failed", "charge.refund.updated"), _fact(refund)),
     **dict.fromkeys(
