@@ -21,12 +21,14 @@ from secrets import token_hex
 from typing import Any, NamedTuple, TypedDict, Unpack
 
 from farthing.core.calendar import Span, after, span
-from farthing.core.payments import DisputeSaid, RefundSaid
+from farthing.core.payments import Billed, DisputeSaid, PaidInvoice, Pays, RefundSaid, Stands
 from farthing.credits import Credits
 from farthing.errors import SettingsInvalid
 from farthing.ledger.verifying import Report
 from farthing.providers import Bill
 from farthing.providers.sandbox import AnyKind, CardAsked, Sandbox
+from farthing.providers.sandbox_plans import billed_of, subscription_of
+from farthing.selling.billing import BillingView
 from farthing.selling.orders import OrderView
 
 __all__ = ["START", "Books", "Clock", "Letter", "More", "Post", "arrivals", "bill_of", "books", "prove", "sandbox"]
@@ -254,6 +256,39 @@ class Post:
         asked = CardAsked(reference, customer, None)
         body = self.sandbox.card_event(asked, card, id=event_id, at=self._clock())
         return self._write(Letter(event_id, "card.saved", card, body))
+
+    def plan(
+        self,
+        billing: BillingView,
+        stands: Stands = "active",
+        *,
+        pays: Pays | None = "period",
+        minor: int | None = None,
+        plan: str | None = None,
+        cancels: bool = False,
+    ) -> Letter:
+        """The subscription of a plan that was bought stands so, and one more invoice of it was paid.
+
+        Args:
+            billing: as `buy_plan` and `plan_billing` answer it.
+            pays: what that invoice pays, "period", "change" or "other"; None: no invoice was paid.
+            minor: how much, in whole minor units; by default the price. plan: another one is paid for from now on.
+            cancels: it ends with what is paid.
+        """
+        subscription = subscription_of(billing.id, billing.price_minor)
+        known, now = self.sandbox.look(subscription), self._clock()
+        before = billed_of(known) if known else None
+        invoices = before.invoices if before else ()
+        if pays:
+            amount = billing.price_minor if minor is None else minor
+            name = f"inv_{billing.id}_{len(invoices) + 1}"
+            invoices = (*invoices, PaidInvoice(name, pays, now, amount, 0, billing.currency))
+        paid_for = plan or (before.plan if before else billing.plan)
+        billed = Billed(subscription, stands, now, paid_for, cancels, invoices)
+        asked = self.sandbox.look(billing.id)
+        event_id, customer = f"evt_{token_hex(12)}", (asked and asked.customer) or f"cus_{billing.account}"
+        body = self.sandbox.plan_event(billing.id, customer, billed, id=event_id)
+        return self._write(Letter(event_id, "plan.changed", subscription, body))
 
     def deliver(self, *letters: Letter, age: str | timedelta = timedelta(0), secret: str | None = None) -> list[Any]:
         """What became of these letters, delivered one after another; without any, of all that wait.

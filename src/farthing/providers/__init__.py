@@ -223,7 +223,7 @@ class CardKeeper(Provider, Protocol):
 class PlanBiller(Provider, Protocol):
     """A provider that bills plans: a subscription there, which it collects for by itself.
 
-    An event about one carries a `look`, the subscription's name, and `look` answers how it stands as a `Billed`.
+    `look` answers how one stands, by its name, as a `Billed`. Events about it carry that, or a `look` for it.
     """
 
     def start_plan(self, bill: PlanBill) -> Started:

@@ -17,9 +17,9 @@ from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Any, NamedTuple
 
-from farthing.core.payments import Notice, SavedCard
+from farthing.core.payments import Billed, Notice, SavedCard
 from farthing.errors import BadSignature, Invalid, ProviderUnavailable, SettingsInvalid
-from farthing.providers import Bill, Charged, Found, ProviderEvent, Started
+from farthing.providers import Bill, Charged, Found, PlanBill, ProviderEvent, Started
 from farthing.providers import sandbox_events as events
 from farthing.providers.sandbox_events import CARDS, AnyKind, DisputeKind, Kind, RefundKind, saved_card
 from farthing.providers.sandbox_memory import Memory
@@ -43,8 +43,23 @@ class CardAsked(NamedTuple):
     return_url: str | None
 
 
+class PlanAsked(NamedTuple):
+    """A plan that its page sells: `price_minor` for every period, of `months` or else `days`."""
+
+    billing: str
+    plan: str
+    description: str
+    currency: str
+    price_minor: int
+    months: int
+    days: int
+    trial_days: int
+    return_url: str | None
+    customer: str
+
+
 class Sandbox:
-    """The sandbox provider, named "sandbox". It keeps cards as well (`farthing.providers.CardKeeper`).
+    """The sandbox provider, named "sandbox". It keeps cards as well, and bills plans (`farthing.providers`).
 
     Args:
         url: where its pay page is served (`farthing.providers.sandbox_page`), e.g. "http://127.0.0.1:8000/sandbox".
@@ -116,6 +131,17 @@ class Sandbox:
                 provider=self.name,
             )
         return Charged(payment, notice)
+
+    def start_plan(self, bill: PlanBill) -> Started:
+        """Its page where the plan is bought; the same bill has the same one. Time does not pass there by itself."""
+        customer, reference = bill.customer or _customer(bill.account), f"sandbox_{bill.billing}"
+        asked = PlanAsked(*bill[:9], customer)
+        self._memory.keep((bill.billing, reference), customer=customer)
+        return Started(reference, f"{self.url}/plan/{self._signed(b'plan', list(asked))}", customer=customer)
+
+    def portal(self, customer: str, *, return_url: str | None, locale: str | None) -> str:
+        """Its page where time is made to pass: the next period is paid or is not, and the plan ends."""
+        return f"{self.url}/portal/{self._signed(b'portal', [customer, return_url])}"
 
     def look(self, reference: str) -> Found | None:
         """What it told of an order, a checkout or a payment, whether or not the webhook arrived.
@@ -195,6 +221,25 @@ class Sandbox:
         """The body of the event that says which card was left where one was asked for."""
         about = {"checkout": asked.reference} | _left(saved_card(asked.customer, card, at))
         return events.write(events.CARD_SAVED, about, id=id, at=at, livemode=False)
+
+    def plan_event(self, billing: str, customer: str, billed: Billed, *, id: str) -> bytes:
+        """The body of the event that says how a subscription stands; it was told at `billed.at`."""
+        about = {"billing": billing, "checkout": f"sandbox_{billing}", "customer": customer}
+        return events.write(events.PLAN_CHANGED, about | events.plan_data(billed), id=id, at=billed.at, livemode=False)
+
+    def plan_asked(self, token: str) -> PlanAsked | None:
+        """What the address of a page for a plan asks for; None where the sandbox never made this address."""
+        said = self._unsigned(b"plan", token)
+        return None if said is None else PlanAsked._make(said)
+
+    def portal_of(self, token: str) -> tuple[str, str | None] | None:
+        """Whose portal an address leads to, and where back; None where the sandbox never made it."""
+        said = self._unsigned(b"portal", token)
+        return None if said is None else (said[0], said[1])
+
+    def plans_of(self, customer: str) -> list[Found]:
+        """Every subscription of a customer that this process remembers."""
+        return self._memory.plans_of(customer)
 
     def sign(self, body: bytes, at: datetime, *, secret: str | None = None) -> dict[str, str]:
         """The headers of a webhook with this body, signed by the first secret, or by the one given."""

@@ -9,7 +9,20 @@ from datetime import UTC, datetime
 from typing import Any, Literal, NamedTuple, cast, get_args
 
 from farthing.amounts import LIMIT
-from farthing.core.payments import Dispute, DisputeSaid, Fact, Notice, Refund, RefundSaid, Said, SavedCard
+from farthing.core.payments import (
+    Billed,
+    Dispute,
+    DisputeSaid,
+    Fact,
+    Notice,
+    PaidInvoice,
+    Pays,
+    Refund,
+    RefundSaid,
+    Said,
+    SavedCard,
+    Stands,
+)
 from farthing.errors import EventUnreadable
 from farthing.providers import ProviderEvent
 
@@ -19,8 +32,10 @@ DisputeKind = Literal["dispute.inquiry", "dispute.opened", "dispute.lost", "disp
 # The last one is there to mean nothing to us.
 AnyKind = Literal[Kind, RefundKind, DisputeKind, "shop.renamed"]
 CARD_SAVED = "card.saved"
+PLAN_CHANGED = "plan.changed"
 
 MOST_LABEL_CHARACTERS = 100
+_NAMES = ("order", "billing", "checkout", "payment", "subscription")
 _NAME = re.compile(r"[A-Za-z0-9_.:-]{1,200}", re.ASCII)
 
 
@@ -75,7 +90,7 @@ def _event(told: Any) -> ProviderEvent:
         raise EventUnreadable("The event's time has no zone. Nothing was changed.")
     data = told["data"]
     facts = facts_of(kind.partition(".")[2], data, at.astimezone(UTC))
-    references = tuple(_word(data[name]) for name in ("order", "checkout", "payment") if name in data)
+    references = tuple(_word(data[name]) for name in _NAMES if name in data)
     return ProviderEvent(event_id, kind, livemode, references, facts, customer=_said(data, "customer"))
 
 
@@ -109,12 +124,36 @@ def _card(_: str, data: Any, at: datetime) -> tuple[Fact, ...]:
     return (SavedCard(_word(data["customer"]), _word(data["card"]), at, label),)
 
 
+def plan_data(billed: Billed) -> dict[str, Any]:
+    """What an event says of a subscription."""
+    invoices = [[one.invoice, one.pays, one.at.isoformat(), *one[3:]] for one in billed.invoices]
+    said = {"subscription": billed.subscription, "stands": billed.stands, "plan": billed.plan}
+    return said | {"cancels": billed.cancels, "invoices": invoices}
+
+
+def _plan(_: str, data: Any, at: datetime) -> tuple[Fact, ...]:
+    if data["stands"] not in get_args(Stands) or not isinstance(data["cancels"], bool):
+        raise ValueError(f"a subscription does not stand {data['stands']!r}")
+    invoices = tuple(map(_invoice, data["invoices"]))
+    plan = _said(data, "plan")
+    return (Billed(_word(data["subscription"]), cast(Stands, data["stands"]), at, plan, data["cancels"], invoices),)
+
+
+def _invoice(said: Any) -> PaidInvoice:
+    name, pays, at, amount, tax, currency = said
+    if pays not in get_args(Pays):
+        raise ValueError(f"an invoice does not pay {pays!r}")
+    paid_at = datetime.fromisoformat(at).astimezone(UTC)
+    return PaidInvoice(_word(name), cast(Pays, pays), paid_at, _minor(amount), _minor(tax), _word(currency))
+
+
 _READERS: dict[str, Callable[[str, Any, datetime], tuple[Fact, ...]]] = {
     **dict.fromkeys(get_args(Kind), _payment),
     **dict.fromkeys(get_args(RefundKind), _refund),
     **dict.fromkeys(get_args(DisputeKind), _dispute),
     "payment.refunded": _refunded,
     CARD_SAVED: _card,
+    PLAN_CHANGED: _plan,
 }
 
 

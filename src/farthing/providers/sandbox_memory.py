@@ -48,6 +48,16 @@ class Memory:
             kept = self._kept[number]
             return Found(tuple(kept.names), tuple(kept.facts.values()), kept.customer)
 
+    def plans_of(self, customer: str) -> list[Found]:
+        """Every subscription of a customer, the one told of last at the end."""
+        with self._lock:
+            kept = [one for one in self._kept.values() if one.customer == customer]
+            return [
+                Found(tuple(one.names), tuple(one.facts.values()), one.customer)
+                for one in kept
+                if any(isinstance(fact, Billed) for fact in one.facts.values())
+            ]
+
     def _joined(self, names: list[str]) -> _Kept:
         """The one that goes by these names from now on: a refund may be told of before the order of its payment is."""
         known = sorted({self._numbers[name] for name in names if name in self._numbers})
