@@ -592,7 +592,7 @@ MUTANTS = (
         _in("core", "pricing", "what_is_not_for_sale_to_this_buyer_is_refused"),
     ),
     Mutant(
-        "one trial", "plans/verbs.py",
+        "one trial", "plans/acting.py",
         "fresh = trial and not any(sub.trial_end for sub in before)", "fresh = trial",
         _in("stories", "plans", "a_trial_is_had_once"),
     ),
@@ -688,7 +688,42 @@ MUTANTS = (
     ),
     Mutant(
         "facts about an order take turns", "store/orders.py",
-        "return read(session, *found.pop(), locked=True)", "return read(session, *found.pop(), locked=False)",
+        "return read(session, *found, locked=True) if found", "return read(session, *found, locked=False) if found",
         _in("stories", "money_back", "refunds_that_come_at_once_take_each_its_share"),
+    ),
+    Mutant(
+        "an invoice opens one period", "selling/billed.py",
+        "new = [one for one in billed.invoices if one.invoice not in known]", "new = list(billed.invoices)",
+        _in("stories", "buying_plans", "a_plan_begins_when_it_is_paid_and_every_invoice_opens_one_period"),
+    ),
+    Mutant(
+        "what a provider said before counts no more", "selling/billed.py",
+        "self.fresh = billing.said_at is None or billed.at >= billing.said_at", "self.fresh = True",
+        _in("stories", "buying_plans", "in_any_order_told_twice_or_lost_and_made_up_for_it_ends_the_same"),
+    ),
+    Mutant(
+        "who does not pay gets no dearer plan", "selling/billed.py",
+        'self._follows() and self.billed.stands in ("active", "trialing")', "self._follows()",
+        _in("stories", "buying_plans", "who_does_not_pay_gets_nothing_new_and_loses_nothing"),
+    ),
+    Mutant(
+        "a second plan that was paid waits for somebody", "selling/billed.py",
+        "if other and other.id != self.billing.id:", "if other and False:",
+        _in("stories", "buying_plans", "two_pages_that_were_both_paid_open_one_plan_and_the_other_is_looked_at"),
+    ),
+    Mutant(
+        "what is taken back is so only at the end", "selling/billed.py",
+        'if unused == "take_back" and not ended:', "if False:",
+        _in("stories", "buying_plans", "what_is_taken_back_at_the_end_stays_until_then"),
+    ),
+    Mutant(
+        "a trial's invoice opens no period", "providers/stripe_plans.py",
+        'if trial_end is not None and invoice["created"] < trial_end:', "if False:",
+        _in("stories", "buying_plans_at_stripe", "a_trial_then_its_first_period"),
+    ),
+    Mutant(
+        "a plan that a provider bills is not ended behind its back", "plans/verbs.py",
+        "if paid_by := billings.of_plan(tx.session, asked.account):", "if paid_by := None:",
+        _in("stories", "buying_plans", "what_a_provider_bills_is_not_ended_or_changed_behind_its_back"),
     ),
 )  # fmt: skip

@@ -20,6 +20,7 @@ def test_a_round_books_what_came_due_and_notes_what_it_did(credits: Credits, clo
     assert {run.name: run.counts for run in run_all(credits)} == {
         "expire": {"entries": 1},
         "drip": {"cycles": 0, "lots": 0, "ended": 0, "skipped": 0, "unknown_plan": 0, "failed": 0},
+        "plans": {"asked": 0, "healed": 0, "failed": 0},
         "reconcile": {"asked": 0, "healed": 0, "unknown": 0, "failed": 0},
         "webhooks": {"handled": 0, "failed": 0},
         "top_up": {

@@ -51,9 +51,13 @@ def webhooks(credits: Credits) -> Counts:
 
 
 def reconcile(credits: Credits) -> Counts:
-    """Asks providers about orders that wait for money, and about plans that they bill, as far as one is due."""
-    plans = credits.heal_plans()._asdict()
-    return credits.heal_orders()._asdict() | {f"plans_{name}": many for name, many in plans.items()}
+    """Asks providers about orders that wait for money, as far as one is due."""
+    return credits.heal_orders()._asdict()
+
+
+def plans(credits: Credits) -> Counts:
+    """Asks providers how the plans stand that they bill, as far as one is due."""
+    return credits.heal_plans()._asdict()
 
 
 def top_up(credits: Credits) -> Counts:
@@ -64,6 +68,7 @@ def top_up(credits: Credits) -> Counts:
 JOBS: dict[str, Callable[[Credits], Counts]] = {
     "drip": drip,
     "expire": expire,
+    "plans": plans,
     "reconcile": reconcile,
     "top_up": top_up,
     "webhooks": webhooks,

@@ -456,3 +456,31 @@ def test_a_frozen_account_has_what_it_paid_for_when_it_is_let_go(database_url, c
         credits.unfreeze("ada", key="u")
         credits.drip()
         assert have(credits) == 300
+
+
+def test_a_guest_who_became_somebody_meanwhile_pays_for_them(database_url, clock, biller):
+    with shop(database_url, clock, biller) as credits:
+        credits.open_account("guest")
+        credits.open_account("ada")
+        bought = Bought(credits, biller, account="guest")
+        credits.merge("guest", into="ada", key="m")
+        bought.pay()
+        assert (bought.tell(), have(credits), plan_of(credits).plan) == ("plan_paid", 300, "paid")
+        with pytest.raises(BilledByProvider):
+            credits.cancel_plan("ada", key="c")
+        assert "cus_ada" in credits.plan_portal("ada")
+        bought.stands = "ended"
+        bought.tell()
+        assert plan_of(credits).ends == "keep"
+
+
+def test_what_was_written_about_who_bought_goes_with_the_account(database_url, clock, biller):
+    with shop(database_url, clock, biller) as credits:
+        credits.open_account("ada")
+        bought = credits.buy_plan(
+            "ada", "paid", key="k", provider="herald", email="ada@example.com", return_url="https://x.test/ada"
+        ).billing
+        credits.erase("ada", key="e")
+        rows = credits.read(lambda session: session.execute("SELECT return_url, paying FROM farthing_billings"))
+        assert [tuple(row) for row in rows] == [(None, None)]
+        assert credits.plan_billing("ada", bought.id).plan == "paid"

@@ -25,8 +25,8 @@ class Billing(NamedTuple):
 
     `plan` is the one that is paid there now; `price_minor`, `trial_days` and `paying` are what the checkout froze.
     `reference` and `url` are the provider's checkout, `subscription` its subscription, once there is one. `stands` and
-    `cancels` are what it said at `said_at`; `number` is the account's subscription that this pays; `due_at`, when the
-    provider is asked next.
+    `cancels` are what it said at `said_at`; `owner` and `number` name the subscription that this pays, the
+    account's own or of who it was merged into; `due_at`, when the provider is asked next.
     """
 
     account: str
@@ -48,6 +48,7 @@ class Billing(NamedTuple):
     stands: Stands = "open"
     cancels: bool = False
     said_at: datetime | None = None
+    owner: str | None = None
     number: int | None = None
     due_at: datetime | None = None
 

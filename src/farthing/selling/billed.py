@@ -81,7 +81,8 @@ class _Following:
     def _running(self) -> Subscription | None:
         """The account's plan, where this billing pays it."""
         sub = subscriptions.running(self.tx.session, self.account, locked=True)
-        return sub if sub and sub.number == self.billing.number else None
+        paid = (self.billing.owner, self.billing.number)
+        return sub if sub and (sub.account, sub.number) == paid else None
 
     def _follows(self) -> bool:
         return self.fresh and self._running() is not None
@@ -106,7 +107,8 @@ class _Following:
         elif plan not in (sub.plan, sub.next_plan):
             self._do(f"change:{name}", "change_plan", lambda asked: acting.change(self.tx, asked, plan))
         now = subscriptions.running(session, self.account, locked=True)
-        self.billing = self.billing._replace(number=now and now.number)
+        if now:
+            self.billing = self.billing._replace(owner=self.account, number=now.number)
 
     def _change(self) -> None:
         """The plan that is paid for at the provider now, and whether it goes on."""

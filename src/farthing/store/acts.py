@@ -64,6 +64,7 @@ def forget(session: Session, account: str, *, locale: str) -> None:
         ("entries", ("reason", "actor", "metadata")),
         ("acts", ("reason", "actor")),
         ("orders", ("return_url", "paying")),
+        ("billings", ("return_url", "paying")),
     ):
         blank = ", ".join(f"{column} = NULL" for column in columns)
         written = " OR ".join(f"{column} IS NOT NULL" for column in columns)

@@ -8,15 +8,14 @@ from datetime import datetime
 
 from farthing.core.billing import Billing, Invoice
 from farthing.core.payments import PaidInvoice
-from farthing.store import references
+from farthing.store import references, subscriptions
 from farthing.store.database import Session
 from farthing.store.dialects import Row
 from farthing.store.orders import paying_in, paying_out
 from farthing.store.tables import billings, invoices
 
 _NAMES = ", ".join(billings.c.keys())
-_CHANGING = ("plan", "subscription", "stands", "cancels", "said_at", "number", "due_at")
-_RUNS = "b.number IS NOT NULL AND b.stands <> 'ended'"
+_CHANGING = ("plan", "subscription", "stands", "cancels", "said_at", "owner", "number", "due_at")
 
 
 def add(session: Session, billing: Billing) -> None:
@@ -24,7 +23,7 @@ def add(session: Session, billing: Billing) -> None:
     time_in = session.dialect.time_in
     row = (
         *billing[:9], paying_in(billing.paying), billing.catalog_version, time_in(billing.created_at),
-        time_in(billing.expires_at), *billing[13:18], time_in(billing.said_at), billing.number,
+        time_in(billing.expires_at), *billing[13:18], time_in(billing.said_at), billing.owner, billing.number,
         time_in(billing.due_at),
     )  # fmt: skip
     session.dialect.insert_many(session, billings, [row])
@@ -58,11 +57,11 @@ def newest(session: Session, account: str) -> list[Billing]:
 
 def of_plan(session: Session, account: str) -> Billing | None:
     """What pays the plan that the account has now; None: nothing does, or it has no plan."""
-    names = ", ".join(f"b.{name}" for name in billings.c.keys())
-    rows = session.execute(
-        f"SELECT {names} FROM farthing_billings b JOIN farthing_subscriptions s ON s.account = b.account "
-        f"AND s.number = b.number WHERE b.account = ? AND s.ended_at IS NULL AND {_RUNS} ORDER BY b.id DESC LIMIT 1",
-        (account,),
+    sub = subscriptions.running(session, account)
+    rows = sub and session.execute(
+        f"SELECT {_NAMES} FROM farthing_billings WHERE owner = ? AND number = ? AND stands <> 'ended' "
+        "ORDER BY id DESC LIMIT 1",
+        (account, sub.number),
     )
     return _billing(session, rows[0]) if rows else None
 
@@ -80,7 +79,7 @@ def keep(session: Session, billing: Billing) -> None:
     """Writes how it stands now."""
     time_in = session.dialect.time_in
     row = (
-        billing.plan, billing.subscription, billing.stands, billing.cancels, time_in(billing.said_at), billing.number,
+        billing.plan, billing.subscription, billing.stands, billing.cancels, time_in(billing.said_at), *billing[19:21],
         time_in(billing.due_at), billing.account, billing.id,
     )  # fmt: skip
     session.dialect.update_many(session, billings, _CHANGING, [row])
@@ -145,7 +144,7 @@ def _billing(session: Session, row: Row) -> Billing:
     return Billing._make(
         (
             *row[:7], bool(row[7]), row[8], paying, row[10], time_out(row[11]), time_out(row[12]), *row[13:17],
-            bool(row[17]), time_out(row[18]), row[19], time_out(row[20]),
+            bool(row[17]), time_out(row[18]), *row[19:21], time_out(row[21]),
         )
     )  # fmt: skip
 

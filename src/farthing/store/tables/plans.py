@@ -69,11 +69,13 @@ billings = sa.Table(
     sa.Column("stands", Word, nullable=False),
     sa.Column("cancels", Flag, nullable=False),
     sa.Column("said_at", Instant),
+    sa.Column("owner", Word),
     sa.Column("number", Whole),
     sa.Column("due_at", Instant),
     sa.CheckConstraint("price_minor > 0 AND trial_days >= 0", name="farthing_billings_signs"),
 )
 sa.Index("farthing_billings_due", billings.c.due_at)
+sa.Index("farthing_billings_owner", billings.c.owner)
 
 invoices = sa.Table(
     "farthing_invoices",

@@ -24,12 +24,14 @@ def upgrade() -> None:
         *_columns(Word, "reference?", "url?", "subscription?", "stands"),
         *_columns(Flag, "cancels"),
         *_columns(Instant, "said_at?"),
+        *_columns(Word, "owner?"),
         *_columns(Whole, "number?"),
         *_columns(Instant, "due_at?"),
         sa.CheckConstraint("price_minor > 0 AND trial_days >= 0", name="farthing_billings_signs"),
         **table_options(fillfactor=70),
     )
     op.create_index("farthing_billings_due", "farthing_billings", ["due_at"], **where("due_at IS NOT NULL"))
+    op.create_index("farthing_billings_owner", "farthing_billings", ["owner"], **where("owner IS NOT NULL"))
     op.create_table(
         "farthing_invoices",
         *(sa.Column(name, Word, primary_key=True) for name in ("account", "billing", "invoice")),
