@@ -4,6 +4,8 @@ from pathlib import Path
 
 import pytest
 
+import farthing
+from farthing.testing import Post, sandbox
 from tests.cli.console import Run
 from tests.stories.test_plans import PLANS
 
@@ -44,3 +46,20 @@ def test_one_job_by_its_name(shop: Run):
     assert shop("jobs", "run", "nothing", "--json").error["code"] == "invalid_field"
     names = {run["name"] for run in shop("jobs", "--once", "--json").answer["data"]}
     assert names == {"drip", "expire", "plans", "reconcile", "webhooks", "top_up"}
+
+
+@pytest.mark.row("P12")
+def test_what_a_provider_bills(shop: Run, folder: Path, database_url: str):
+    text = PLANS.replace("[plans.paid]\n", '[plans.paid]\nprice = { USD = "9.00" }\n')
+    (folder / "farthing.toml").write_text(text)
+    assert shop("plan", "billings", "ada").out == "ada bought no plan at a provider.\n"
+    assert shop("plan", "portal", "ada", "--json").error["code"] == "not_subscribed"
+    with farthing.open(database_url, catalog=folder / "farthing.toml", providers=[sandbox()]) as credits:
+        billing = credits.buy_plan("ada", "paid", key="k").billing
+        post = Post(credits)
+        post.deliver(post.plan(billing, cancels=True))
+    out = shop("plan", "billings", "ada").out
+    assert out.startswith(f"{billing.id}: paid at sandbox, USD 9.00 a period: active, ends with what is paid\n")
+    assert "  USD 9.00 on " in out.replace(f"inv_{billing.id}_1", "") and out.endswith(": opened\n")
+    [one] = shop("plan", "billings", "ada", "--json").answer["data"]
+    assert (one["status"], one["invoices"][0]["outcome"]) == ("active", "opened")

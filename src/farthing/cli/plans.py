@@ -1,4 +1,4 @@
-"""`farthing plan start | renew | change | cancel | show`."""
+"""`farthing plan start | renew | change | cancel | show | billings | portal`."""
 
 from __future__ import annotations
 
@@ -6,12 +6,14 @@ from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
+from farthing.amounts import Money
 from farthing.cli import output
 from farthing.cli.arguments import Account, Actor, AsJson, Key, Reason
 from farthing.cli.starting import opened
 
 if TYPE_CHECKING:
     from farthing.core.plans import Unused
+    from farthing.selling.billing import BillingView
     from farthing.views import SubscriptionView
 
 app = typer.Typer(help="What accounts subscribe to: start, renew, change and cancel it, and see how it stands.")
@@ -90,6 +92,39 @@ def show(account: Account, as_json: AsJson = False) -> None:
         output.document(None)
     else:
         output.say(f"{account} never had a plan.")
+
+
+@app.command()
+def billings(account: Account, as_json: AsJson = False) -> None:
+    """List the plans that an account bought at providers, how they stand there, and what was paid."""
+    with opened() as credits:
+        found = credits.plan_billings(account)
+    if as_json:
+        output.document({"data": [one.as_dict() for one in found]})
+        return
+    for one in found:
+        price = Money(one.price_minor, one.currency)
+        output.say(f"{one.id}: {one.plan} at {one.provider}, {price} a period: {one.status}{_paying(one)}")
+        for paid in one.invoices:
+            said = f"{Money(paid.amount_minor, paid.currency)} on {output.words(paid.paid_at)}: {paid.outcome}"
+            output.say(f"  {paid.invoice}  {said}")
+    if not found:
+        output.say(f"{account} bought no plan at a provider.")
+
+
+@app.command()
+def portal(account: Account, as_json: AsJson = False) -> None:
+    """Show the address at the provider where this customer changes cards and ends the plan. It is soon over."""
+    with opened() as credits:
+        url = credits.plan_portal(account)
+    if as_json:
+        output.document({"url": url})
+    else:
+        output.say(url)
+
+
+def _paying(billing: BillingView) -> str:
+    return ", ends with what is paid" if billing.cancels and billing.status != "ended" else ""
 
 
 def _tell(plan: SubscriptionView, *, as_json: bool) -> None:
