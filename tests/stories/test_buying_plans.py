@@ -6,6 +6,7 @@ import random
 from collections.abc import Generator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
+from typing import Any
 
 import pytest
 
@@ -14,6 +15,7 @@ from farthing.core.payments import Refund
 from farthing.errors import (
     AlreadySubscribed,
     BilledByProvider,
+    FarthingError,
     InvalidField,
     KeyReused,
     NoPrice,
@@ -413,10 +415,11 @@ def test_asking_again_answers_the_same_page_and_a_key_stands_for_one_thing(datab
 
 def test_what_cannot_be_bought_says_why(database_url, clock, biller):
     with shop(database_url, clock, biller) as credits:
-        for plan, how, error in (
+        wrong: list[tuple[str, dict[str, Any], type[FarthingError]]] = [
             ("free", {}, NotBillable), ("hourly", {}, NotBillable), ("paid", {"currency": "EUR"}, NoPrice),
             ("paid", {"email": "no"}, InvalidField), ("paid", {"return_url": "ftp://x"}, InvalidField),
-        ):  # fmt: skip
+        ]  # fmt: skip
+        for plan, how, error in wrong:
             with pytest.raises(error):
                 credits.buy_plan("ada", plan, key="k", provider="herald", **how)
         credits.start_plan("ada", "more", key="s")

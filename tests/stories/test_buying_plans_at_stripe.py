@@ -6,6 +6,7 @@ import random
 from collections.abc import Generator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from playwright.sync_api import Page
@@ -48,7 +49,7 @@ def shop(url: str, clock: Clock, town: StripeTown) -> Generator[farthing.Credits
 class Subscriber:
     """Ada, who bought a plan on Stripe's page."""
 
-    def __init__(self, credits: farthing.Credits, town: StripeTown, plan: str = "paid", **how: str) -> None:
+    def __init__(self, credits: farthing.Credits, town: StripeTown, plan: str = "paid", **how: Any) -> None:
         self.credits, self.town, self.heard = credits, town, 0
         self.bought = credits.buy_plan("ada", plan, key="buy", provider="stripe", **how)
         self.session = (self.bought.url or "").rpartition("/")[2]
