@@ -47,7 +47,11 @@ class StripeTown:
         self.events: list[dict[str, Any]] = []
         self.answered: dict[str, tuple[str, Any]] = {}  # by idempotency key: what was asked, and the answer
         self.asked: list[tuple[str, str]] = []
-        self.bad_days: list[str] = []  # what befalls the next writes: "500", "429", "lost" (done, and no answer)
+        # What befalls the next writes, and the next reads. Nothing is done: "500", "429". It is done all the same:
+        # "lost" and "broken" (a 502 this once, a 500 whenever the key comes again), "slow" (never answered),
+        # "cut" (the answer breaks off).
+        self.bad_days: list[str] = []
+        self.bad_reads: list[str] = []
         self.tax_minor = self.discount_minor = 0  # what Stripe adds to, and takes off, sessions that are paid
 
     # What customers, banks and the seller do
@@ -194,10 +198,10 @@ class StripeTown:
         request = Request(scope, receive)
         path, body = request.url.path, (await request.body()).decode()
         if path.startswith("/c/pay/"):
-            answer: Response | None = self._page(path.rpartition("/")[2], body)
+            answer = self._page(path.rpartition("/")[2], body)
         else:
             answer = self._api(request, path, body)
-        await (answer or Response(status_code=502))(scope, receive, send)
+        await answer(scope, receive, send)
 
     def _page(self, session: str, body: str) -> Response:
         found = self.held[session]
@@ -207,15 +211,16 @@ class StripeTown:
         getattr(self, dict(parse_qsl(body))["do"])(session)
         return RedirectResponse(found["success_url"] if found["status"] == "complete" else request_again(session), 303)
 
-    def _api(self, request: Request, path: str, body: str) -> Response | None:
+    def _api(self, request: Request, path: str, body: str) -> Response:
         self.asked.append((request.method, path))
         if request.headers.get("authorization") != f"Bearer {KEY}":
             return _error(401, "invalid_request_error", "Invalid API Key provided")
         given = _nested(parse_qsl(body if request.method == "POST" else request.url.query, keep_blank_values=True))
-        key = request.headers.get("idempotency-key", "")
-        befalls = self.bad_days.pop(0) if self.bad_days and request.method == "POST" else ""
+        days = self.bad_days if request.method == "POST" else self.bad_reads
+        befalls = days.pop(0) if days else ""
         if befalls in ("500", "429"):
             return _error(int(befalls), "api_error", "Something went wrong")
+        key = request.headers.get("idempotency-key", "")
         if key in self.answered:
             known, answer = self.answered[key]
             if known != path + body:
@@ -224,9 +229,11 @@ class StripeTown:
                 )
         else:
             answer = self._answer(request.method, path.removeprefix("/v1/"), given)
+            if befalls == "broken":
+                answer = _error(500, "api_error", "Something went wrong")
             if key:
                 self.answered[key] = (path + body, answer)
-        return None if befalls == "lost" else answer
+        return {"lost": Response(status_code=502), "slow": _Silence(), "cut": _Half()}.get(befalls, answer)
 
     def _answer(self, method: str, path: str, given: dict[str, Any]) -> Response:
         kind, _, name = path.removeprefix("checkout/").replace("billing_portal/sessions", "portals").partition("/")
@@ -442,6 +449,22 @@ def request_again(session: str) -> str:
 
 def _error(status: int, kind: str, message: str, **more: str) -> Response:
     return JSONResponse({"error": {"type": kind, "message": message, **more}}, status)
+
+
+class _Silence(Response):
+    """No answer, for as long as anybody waits for it."""
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        while (await receive())["type"] != "http.disconnect":
+            pass
+
+
+class _Half(Response):
+    """An answer that breaks off: the connection is closed in the middle of it."""
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"1000")]})
+        await send({"type": "http.response.body", "body": b"{", "more_body": True})
 
 
 def _nested(pairs: list[tuple[str, str]]) -> dict[str, Any]:

@@ -15,7 +15,9 @@ import sys
 import traceback
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from itertools import islice, repeat
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import farthing
@@ -23,6 +25,11 @@ from tests.faults.told import PATIENCE_S, Ask, Told, keep_asking, spend, through
 from tests.kit import shop
 
 ROOT = Path(__file__).parents[2]
+
+# What a process may be killed at, before and after: calls of these names, of the database's driver or of `requests`.
+COMMITS = frozenset({"commit"})
+STATEMENTS = COMMITS | {"execute", "executemany"}
+ASKING = frozenset({"send"})  # something of a provider
 
 
 class Printed(Told):
@@ -116,6 +123,26 @@ def forked(work: Callable[[], object]) -> int:
 def ended(child: int) -> int:
     """The child's exit code, once it has one: 0 for work that was done, negative for a signal."""
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
+def killed_at(step: int, work: Callable[[], object], steps: frozenset[str] = STATEMENTS) -> int:
+    """How a child ended that does `work` and is killed at its `step`th step: 0 if it has fewer."""
+    return ended(forked(lambda: _die_at(step, work, steps)))
+
+
+def _die_at(step: int, work: Callable[[], object], steps: frozenset[str]) -> None:
+    left = islice(repeat(None), step - 1)
+
+    def watch(frame: FrameType, event: str, function: Any) -> None:
+        by_c = event.startswith("c_")
+        name = function.__name__ if by_c else frame.f_code.co_name
+        ours = by_c or frame.f_globals["__name__"].startswith(("psycopg.", "requests.sessions"))
+        if name in steps and ours and next(left, "now") == "now":
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    sys.setprofile(watch)
+    work()
+    sys.setprofile(None)
 
 
 def hear(told: Told, process: subprocess.Popen[str]) -> int:

@@ -5,20 +5,18 @@ from __future__ import annotations
 import os
 import random
 import signal
-import sys
 import threading
 from collections.abc import Callable
 from contextlib import ExitStack
-from itertools import islice, repeat
+from functools import partial
+from itertools import islice
 from pathlib import Path
-from types import FrameType
-from typing import Any
 
 import pytest
 
 import farthing
 from farthing import Credits, keys
-from tests.faults.crowd import ended, forked, hear, start
+from tests.faults.crowd import hear, killed_at, start
 from tests.faults.serving import free_port, serving
 from tests.faults.told import PATIENCE_S, Ask, Told, keep_asking, over_http, prove, recorded, through, under_load
 from tests.kit import shop
@@ -77,7 +75,7 @@ def test_killed_at_any_statement_a_transaction_is_all_there_or_not_at_all(databa
             asks = [Ask("ada", -7, f"d{step}"), Ask(f"new{step}", 5, "g")]
             for ask in asks:
                 told.ask(ask)
-            status = ended(forked(lambda asks=asks, step=step: die_at(step, credits, asks)))
+            status = killed_at(step, partial(spend_together, credits, asks))
             there = recorded(credits).keys() & set(asks)
             assert there in (set(), set(asks))
             stood.append(bool(there))
@@ -88,19 +86,8 @@ def test_killed_at_any_statement_a_transaction_is_all_there_or_not_at_all(databa
     prove(database_url, told)
 
 
-def die_at(step: int, credits: Credits, asks: list[Ask]) -> None:
-    """Carries out `asks` in one transaction and dies at its `step`th statement, counted at the driver."""
-    steps = islice(repeat(None), step - 1)
-
-    def watch(frame: FrameType, event: str, function: Any) -> None:
-        by_c = event.startswith("c_")
-        name = function.__name__ if by_c else frame.f_code.co_name
-        ours = by_c or frame.f_globals["__name__"].startswith("psycopg.")
-        if name in ("execute", "executemany", "commit") and ours and next(steps, "now") == "now":
-            os.kill(os.getpid(), signal.SIGKILL)
-
-    sys.setprofile(watch)
+def spend_together(credits: Credits, asks: list[Ask]) -> None:
+    """Carries out `asks` in one transaction."""
     with credits.begin() as tx:
         for ask in asks:
             through(tx)(ask)
-    sys.setprofile(None)

@@ -9,9 +9,8 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Callable
-from itertools import islice, repeat
+from functools import partial
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import pytest
@@ -21,7 +20,7 @@ from farthing.core.topups import Slot
 from farthing.errors import DatabaseBusy
 from farthing.store import topups as store
 from farthing.testing import Post, prove
-from tests.faults.crowd import ROOT, ended, forked
+from tests.faults.crowd import ROOT, ended, forked, killed_at
 from tests.faults.till import FiledTill, opened
 from tests.kit import Clock
 from tests.selling import available
@@ -83,7 +82,7 @@ def test_killed_between_any_two_steps_it_is_carried_on_charged_once_and_credited
             account = f"user{step}"
             agree(credits, account, images=5)
             before = len(till.charges())
-            status = ended(forked(lambda account=account, step=step: die_at(step, credits, account)))
+            status = killed_at(step, partial(credits.top_up, account, "images"))
             stood = f"{len(credits.orders(account).data)} order, {len(till.charges()) - before} charge"
             left.add(f"{stood}, {available(credits, account)}")
             clock.move("3m")
@@ -95,22 +94,6 @@ def test_killed_between_any_two_steps_it_is_carried_on_charged_once_and_credited
             step += count(4, 1)
         assert {"0 order, 0 charge, 5", "1 order, 0 charge, 5", "1 order, 1 charge, 5"} <= left
         prove(credits)
-
-
-def die_at(step: int, credits: farthing.Credits, account: str) -> None:
-    """Tops up and dies at the `step`th statement, counted at the driver."""
-    steps = islice(repeat(None), step - 1)
-
-    def watch(frame: FrameType, event: str, function: Any) -> None:
-        by_c = event.startswith("c_")
-        name = function.__name__ if by_c else frame.f_code.co_name
-        ours = by_c or frame.f_globals["__name__"].startswith("psycopg.")
-        if name in ("execute", "executemany", "commit") and ours and next(steps, "now") == "now":
-            os.kill(os.getpid(), signal.SIGKILL)
-
-    sys.setprofile(watch)
-    credits.top_up(account, "images")
-    sys.setprofile(None)
 
 
 def test_a_provider_that_charged_and_did_not_answer_charges_once_whoever_asks_next(

@@ -343,6 +343,22 @@ def test_what_the_provider_says_otherwise_is_told_when_it_is_asked(database_url:
         assert told["unknown_at_provider"].order == unknown.order.id
 
 
+def test_a_sum_of_refunds_is_no_difference_where_its_parts_are_named_too(database_url: str, clock: Clock):
+    """Events tell a sum beside its parts, and who is asked tells only one of both: money counts, not the words."""
+    herald = Lookout()
+    with shop_of(database_url, clock, herald) as credits:
+        parts, whole, less = (Purchase(credits, key=key) for key in ("p", "w", "l"))
+        for bought in (parts, whole, less):
+            bought.paid()
+            bought.tell(bought.refund(300), bought.refund(195, "re_2"), bought.refund(495, None))
+        herald.knows(parts, parts.notice(), parts.refund(300), parts.refund(195, "re_2"))
+        herald.knows(whole, whole.notice(), whole.refund(300), whole.refund(195, "re_2"), whole.refund(495, None))
+        herald.knows(less, less.notice(), less.refund(300))
+        report = credits.reconcile(ask=True)
+        assert {one.order for one in report.mismatches} == {less.order.id}
+        assert [(one.expected_minor, one.found_minor) for one in report.mismatches] == [(495, 300), (195, 0)]
+
+
 PLANTED: list[tuple[str, str, str]] = [
     ("paid_without_credits", "UPDATE farthing_entries SET key = 'mine' WHERE key LIKE '%:paid'", "ada"),
     ("credits_without_payment", "DELETE FROM farthing_payments", "ada"),

@@ -7,7 +7,7 @@ from collections import Counter
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
-from farthing.core.orders import Order, status
+from farthing.core.orders import Order, refunded_of, status
 from farthing.core.payments import Dispute, Fact, Notice, Refund
 from farthing.errors import Unavailable
 from farthing.providers import Found, Provider, ProviderEvent
@@ -168,8 +168,11 @@ class Difference(NamedTuple):
 
 def differences(order: Order, facts: tuple[Fact, ...]) -> list[Difference]:
     """Where what was just heard of an order does not stand here: what is kept is stronger, and was never taken back."""
-    ours = {_about(fact): fact for fact in (*order.payments, *order.refunds, *order.disputes)}
-    theirs = {_about(fact): fact for fact in facts if isinstance(fact, Notice | Refund | Dispute)}
+    said = order._replace(refunds=tuple(fact for fact in facts if isinstance(fact, Refund)))
+    summed = {fact.payment for fact in (*order.refunds, *said.refunds) if fact.refund is None}
+    others = [fact for fact in facts if isinstance(fact, Notice | Dispute)]
+    ours = {_about(fact): fact for fact in (*order.payments, *_refunds(order, summed), *order.disputes)}
+    theirs = {_about(fact): fact for fact in (*others, *_refunds(said, summed))}
     told: list[Difference] = []
     for about in sorted({*ours, *theirs}):
         one, other = ours.get(about), theirs.get(about)
@@ -179,6 +182,20 @@ def differences(order: Order, facts: tuple[Fact, ...]) -> list[Difference]:
             what = f"{about[0]} {about[2] or 'in all'}: here {_word(one)}, at the provider {_word(other)}"
             told.append(Difference(any_one.payment, what, any_one.currency, _minor(one), _minor(other)))
     return told
+
+
+def _refunds(order: Order, summed: set[str]) -> list[Refund]:
+    """The refunds that have names; and of payments that are `summed`, what all refunds come to.
+
+    A provider whose events tell a sum beside its parts may tell only one of both when it is asked
+    (tests/stories/test_reconciling.py).
+    """
+    in_all = [
+        Refund(one.payment, None, "succeeded", one.at, refunded_of(order, one), one.currency)
+        for one in order.payments
+        if one.payment in summed
+    ]
+    return [*in_all, *(one for one in order.refunds if one.refund is not None)]
 
 
 def _about(fact: Notice | Refund | Dispute) -> tuple[str, str, str]:
