@@ -13,7 +13,7 @@ import socket
 import threading
 from collections.abc import Generator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from typing import Any, Literal, NamedTuple
 from uuid import UUID
@@ -31,6 +31,7 @@ from farthing.providers.lemonsqueezy_api import MEDIA_TYPE
 KEY = "eyJ0eXAiOiJKV1Qi.a-key-of-the-tests"
 SECRET = "a signing secret of the tests"
 STORE, VARIANT = "7", "42"
+PLAN_VARIANTS = {"paid": "51", "more": "52", "tried": "53", "pro": "54"}
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
 Webhook = tuple[dict[str, str], bytes]
@@ -61,6 +62,8 @@ class LemonTown:
         self.webhook_url: str | None = None
         self.checkouts: list[dict[str, Any]] = []
         self.orders: dict[str, dict[str, Any]] = {}
+        self.subscriptions: dict[str, dict[str, Any]] = {}
+        self.invoices: list[dict[str, Any]] = []
         self.custom: dict[str, dict[str, str]] = {}
         self.asked: list[Asked] = []
         self.delivered: list[Webhook] = []
@@ -118,12 +121,54 @@ class LemonTown:
             status="refunded" if whole else "partial_refund",
         )  # fmt: skip
 
+    def subscribe(self, checkout: str) -> str:
+        """A customer buys a plan on its page: the number of the subscription, and its first invoice."""
+        made = next(one for one in self.checkouts if one["id"] in checkout)["attributes"]
+        number = str(3000 + len(self.subscriptions))
+        trial = not made["checkout_options"]["skip_trial"]
+        urls = dict.fromkeys(("update_payment_method", "customer_portal_update_subscription"), f"{self.url}/x")
+        attributes = {
+            "store_id": int(STORE), "customer_id": 12, "order_id": 900, "order_item_id": 1, "product_id": 6,
+            "variant_id": made["variant_id"], "product_name": "Plan", "variant_name": "Default", "user_name": "Ada",
+            "user_email": "ada@example.com", "status": "on_trial" if trial else "active", "card_brand": "visa",
+            "card_last_four": "4242", "pause": None, "cancelled": False,
+            "trial_ends_at": _said(self.now + timedelta(days=14)) if trial else None, "billing_anchor": 1,
+            "first_subscription_item": {"id": 1, "subscription_id": int(number), "price_id": 1, "quantity": 1},
+            "urls": urls | {"customer_portal": f"{self.url}/billing"}, "renews_at": None, "ends_at": None,
+            "created_at": _said(self.now), "updated_at": _said(self.now), "test_mode": self.test_mode,
+        }  # fmt: skip
+        self.subscriptions[number] = {"type": "subscriptions", "id": number, "attributes": attributes}
+        self.custom[number] = dict(made["checkout_data"]["custom"])
+        self.bill(number, "initial", 0 if trial else made["custom_price"])
+        return number
+
+    def bill(self, number: str, reason: str, total: int, status: str = "paid") -> str:
+        """An invoice of a subscription: its number."""
+        invoice = str(4000 + len(self.invoices))
+        money = {"subtotal": total, "discount_total": 0, "tax": 0, "total": total, "refunded_amount": 0}
+        attributes = {
+            "store_id": int(STORE), "subscription_id": int(number), "customer_id": 12, "user_name": "Ada",
+            "user_email": "ada@example.com", "billing_reason": reason, "card_brand": "visa", "card_last_four": "4242",
+            "currency": self.currency, "currency_rate": "1.0000", "status": status, "status_formatted": status.title(),
+            "refunded": False, "refunded_at": None, **money,
+            **{f"{name}_usd": amount for name, amount in money.items()}, "urls": {"invoice_url": f"{self.url}/i"},
+            "created_at": _said(self.now), "updated_at": _said(self.now), "test_mode": self.test_mode,
+        }  # fmt: skip
+        self.invoices.append({"type": "subscription-invoices", "id": invoice, "attributes": attributes})
+        self.custom[invoice] = self.custom[number]
+        return invoice
+
+    def alter(self, number: str, **told: Any) -> None:
+        """A subscription stands differently now."""
+        self.subscriptions[number]["attributes"] |= {"updated_at": _said(self.now), **told}
+
     def webhook(self, event: str, number: str, **meta: Any) -> Webhook:
-        """The headers and the body that tell of an order as it stands now."""
+        """The headers and the body that tell of an order, a subscription or an invoice as it stands now."""
         named: dict[str, Any] = {"event_name": event, "webhook_id": "a8a9", "test_mode": self.test_mode}
         if self.custom[number]:
             named["custom_data"] = self.custom[number]
-        body = json.dumps({"meta": named | meta, "data": self.orders[number]}).encode()
+        every = self.orders | self.subscriptions | {one["id"]: one for one in self.invoices}
+        body = json.dumps({"meta": named | meta, "data": every[number]}).encode()
         return self.sign(body, event), body
 
     def sign(self, body: bytes, event: str = "order_created", *, secret: str | None = None) -> dict[str, str]:
@@ -159,8 +204,13 @@ class LemonTown:
             return self._make(json.loads(asked.body)["data"])
         if (kind, number) == ("checkouts", ""):
             return _answer(self._listed(request.query_params))
+        if kind == "subscription-invoices":
+            wanted = request.query_params["filter[subscription_id]"]
+            return _answer([one for one in self.invoices if str(one["attributes"]["subscription_id"]) == wanted])
         found: dict[str, Any] = {
+            "customers": {"12": {"attributes": {"urls": {"customer_portal": f"{self.url}/billing?signature=1"}}}},
             "orders": self.orders,
+            "subscriptions": self.subscriptions,
             "checkouts": {one["id"]: one for one in self.checkouts},
             "stores": {STORE: {"type": "stores", "id": STORE, "attributes": {"currency": self.currency}}},
         }[kind]
@@ -217,7 +267,7 @@ def provider(town: LemonTown, *secrets: str, **told: Any) -> LemonSqueezy:
     """Our side of the town; it waits for nothing."""
     given: dict[str, Any] = {
         "api_key": KEY, "store": STORE, "variant": VARIANT, "secrets": secrets or [SECRET], "livemode": False,
-        "api_base": town.url, "sleep": lambda _: None,
+        "api_base": town.url, "sleep": lambda _: None, "plan_variants": PLAN_VARIANTS,
     }  # fmt: skip
     return LemonSqueezy(**given | told)
 

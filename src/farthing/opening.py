@@ -157,6 +157,7 @@ def _lemonsqueezy(settings: Settings, *, livemode: bool) -> Provider:
         api_key=key.get_secret_value() if key else "",
         store=settings.lemonsqueezy_store_id or "",
         variant=settings.lemonsqueezy_variant_id or "",
+        plan_variants=settings.lemonsqueezy_plan_variants,
         secrets=[one.get_secret_value() for one in settings.lemonsqueezy_webhook_secret],
         currency=settings.lemonsqueezy_currency,
         livemode=livemode,

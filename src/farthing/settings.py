@@ -36,6 +36,10 @@ def _split(said: Any) -> Any:
     return tuple(part for part in re.split(r"[,\s]+", said) if part) if isinstance(said, str) else said
 
 
+def _pairs(said: Any) -> Any:
+    return dict(part.partition("=")[::2] for part in _split(said)) if isinstance(said, str) else said
+
+
 def _strong(secrets: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
     if any(len(secret.get_secret_value().encode()) < SECRET_BYTES for secret in secrets):
         raise ValueError(f"a secret is shorter than {SECRET_BYTES} characters")
@@ -105,6 +109,11 @@ class Settings(BaseSettings):
         pattern=r"^[0-9]{1,18}$",
         validation_alias=AliasChoices("FARTHING_LEMONSQUEEZY_VARIANT_ID", "LEMONSQUEEZY_VARIANT_ID"),
         description="the number of the variant there that stands for credits",
+    )
+    lemonsqueezy_plan_variants: Annotated[dict[str, str], NoDecode, BeforeValidator(_pairs)] = Field(
+        {},
+        validation_alias=AliasChoices("FARTHING_LEMONSQUEEZY_PLAN_VARIANTS", "LEMONSQUEEZY_PLAN_VARIANTS"),
+        description='the number of the variant there of each plan that it bills, such as "pro=123,team=456"',
     )
     lemonsqueezy_webhook_secret: Annotated[tuple[SecretStr, ...], NoDecode, BeforeValidator(_split)] = Field(
         (),

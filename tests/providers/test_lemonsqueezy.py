@@ -441,7 +441,7 @@ def test_a_checkout_only_says_whose_it_is(town: LemonTown):
     [
         *("", "order:", "order:1000000", "order:../stores/7", "order:1?x=1", "checkout:1"),
         *("checkout:../../orders/1000", "checkout:00000000-0000-0000-0000-000000000099"),
-        *("subscription:1", "1000", "sandbox_ord_1"),
+        *("variant:1", "1000", "sandbox_ord_1"),
     ],
 )
 def test_what_it_does_not_know_is_nothing(town: LemonTown, name: str):

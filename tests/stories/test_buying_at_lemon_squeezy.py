@@ -8,10 +8,13 @@ from datetime import timedelta
 import pytest
 
 import farthing
+from farthing.errors import NotBillable, SettingsInvalid
 from farthing.selling.checkout import Checkout
+from farthing.testing import prove
 from tests.kit import Clock
-from tests.lemon_town import LemonTown, lemon_town, provider
+from tests.lemon_town import PLAN_VARIANTS, VARIANT, LemonTown, lemon_town, provider
 from tests.selling import available, selling
+from tests.stories.test_buying_plans import CATALOG
 
 pytestmark = pytest.mark.row("P4")
 
@@ -97,3 +100,70 @@ def test_a_pending_order_gives_its_credits_when_it_is_paid(database_url: str, cl
         town.turn(number, status="paid")
         assert tell(credits, town, "order_created", number) == "fulfilled"
         assert available(credits) == 110
+
+
+@pytest.mark.row("P12")
+def test_a_plan_is_billed_there_and_every_invoice_opens_one_period(database_url: str, clock: Clock, town: LemonTown):
+    with selling(database_url, clock, CATALOG, providers=[provider(town)]) as credits:
+        bought = credits.buy_plan("ada", "paid", key="k", provider="lemonsqueezy", email="ada@example.com")
+        again = credits.buy_plan("ada", "paid", key="k", provider="lemonsqueezy", email="ada@example.com")
+        assert (again.url, len(town.checkouts)) == (bought.url, 1)
+        number = town.subscribe(bought.url or "")
+        invoice = town.invoices[-1]["id"]
+        told = [tell(credits, town, *event) for event in (
+            ("subscription_payment_success", invoice), ("subscription_created", number),
+            ("subscription_payment_success", invoice),
+        )]  # fmt: skip
+        assert told == ["plan_paid", "no_change", "plan_paid"]  # the last one is the first one again
+        assert available(credits) == 300
+        clock.move("1mo")
+        town.now = clock()
+        credits.drip()
+        unpaid = town.bill(number, "renewal", 900, "pending")
+        town.alter(number, status="past_due")
+        assert tell(credits, town, "subscription_payment_failed", unpaid) == "noted"
+        assert available(credits) == 0
+        town.invoices[-1]["attributes"]["status"] = "paid"
+        town.alter(number, status="active")
+        assert tell(credits, town, "subscription_payment_recovered", unpaid) == "plan_paid"
+        assert available(credits) == 300
+        town.alter(number, status="cancelled", cancelled=True)
+        assert tell(credits, town, "subscription_cancelled", number) == "plan_changed"
+        assert credits.plan_portal("ada") == f"{town.url}/billing?signature=1"
+        clock.move("1mo")
+        town.now = clock()
+        town.alter(number, status="expired")
+        tell(credits, town, "subscription_expired", number)
+        credits.drip()
+        plan = credits.subscription("ada")
+        assert (plan and plan.status, available(credits)) == ("ended", 0)
+        prove(credits)
+
+
+@pytest.mark.row("P12")
+def test_a_plan_of_another_variant_there_is_the_plan_of_that(database_url: str, clock: Clock, town: LemonTown):
+    with selling(database_url, clock, CATALOG, providers=[provider(town)]) as credits:
+        number = town.subscribe(credits.buy_plan("ada", "paid", key="k", provider="lemonsqueezy").url or "")
+        tell(credits, town, "subscription_created", number)
+        town.alter(number, variant_id=int(PLAN_VARIANTS["more"]))
+        town.bill(number, "updated", 2000)
+        assert tell(credits, town, "subscription_plan_changed", number) == "plan_changed"
+        assert available(credits) == 1000
+        town.alter(number, variant_id=99)
+        assert tell(credits, town, "subscription_updated", number) == "unknown"
+
+
+@pytest.mark.row("P12")
+def test_a_plan_without_a_variant_is_not_billed_there(database_url: str, clock: Clock, town: LemonTown):
+    with (
+        selling(database_url, clock, CATALOG, providers=[provider(town)]) as credits,
+        pytest.raises(NotBillable, match="FARTHING_LEMONSQUEEZY_PLAN_VARIANTS"),
+    ):
+        credits.buy_plan("ada", "year", key="k", provider="lemonsqueezy")
+
+
+@pytest.mark.row("P12")
+@pytest.mark.parametrize("wrong", [{"paid": "x"}, {"paid": VARIANT}, {"paid": "51", "more": "51"}])
+def test_variants_of_plans_that_cannot_be_right(town: LemonTown, wrong: dict[str, str]):
+    with pytest.raises(SettingsInvalid):
+        provider(town, plan_variants=wrong)

@@ -12,16 +12,19 @@ import json
 import logging
 import re
 import time
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from hashlib import sha256
-from typing import Any, cast
+from itertools import count
+from types import MappingProxyType
+from typing import Any
 
-from farthing.amounts import LIMIT, decimals_of, format_money
-from farthing.core.payments import Fact, Notice, Refund
+from farthing.amounts import decimals_of, format_money
 from farthing.errors import BadSignature, EventUnreadable, ModeMismatch, NotBillable, SettingsInvalid
-from farthing.providers import Bill, Found, ProviderEvent, Started
+from farthing.providers import Bill, Found, PlanBill, ProviderEvent, Started
+from farthing.providers import lemonsqueezy_facts as facts
+from farthing.providers import lemonsqueezy_plans as plans
 from farthing.providers.lemonsqueezy_api import API_BASE, TIMEOUT_S, Api, Declined, unavailable
 
 log = logging.getLogger("farthing")
@@ -31,8 +34,6 @@ MIN_SECRET_BYTES = 16
 LOOKED_THROUGH = 100  # the newest checkouts, among which a lost one is found again: one page, the longest there is
 
 _ORDER_EVENTS = ("order_created", "order_refunded")
-_WORD = re.compile(r"[A-Za-z0-9_.:-]{1,200}", re.ASCII)
-_NUMBER = re.compile(r"[0-9]{1,18}", re.ASCII)
 _UUID = re.compile(r"[0-9a-fA-F-]{36}", re.ASCII)
 _SIGNATURE = re.compile(r"[0-9a-f]{64}", re.ASCII)
 _UNREADABLE = (ValueError, KeyError, TypeError, AttributeError, IndexError, OverflowError, RecursionError)
@@ -44,6 +45,7 @@ class LemonSqueezy:
     Args:
         api_key: of the mode that `livemode` says; Lemon Squeezy makes one for each.
         store, variant: their numbers; the variant is one product sold once, whose price each checkout overrides.
+        plan_variants: by the code of our plan, the number of the variant that is a subscription with its period.
         secrets: the signing secrets of the webhook, each at least 16 bytes long; all are accepted, so that they can be
             changed.
         currency: the store's, which all prices are in; one with two decimals.
@@ -64,6 +66,7 @@ class LemonSqueezy:
         api_key: str,
         store: str,
         variant: str,
+        plan_variants: Mapping[str, str] = MappingProxyType({}),
         secrets: Sequence[str],
         currency: str = "USD",
         livemode: bool,
@@ -73,8 +76,10 @@ class LemonSqueezy:
     ) -> None:
         if not re.fullmatch(r"[!-~]+", api_key):
             raise SettingsInvalid("The API key of Lemon Squeezy is empty, or holds blanks or letters that no key has.")
-        if not (_NUMBER.fullmatch(store) and _NUMBER.fullmatch(variant)):
-            raise SettingsInvalid("The store and the variant of Lemon Squeezy are numbers, such as 12345.")
+        if not all(facts.NUMBER.fullmatch(one) for one in (store, variant, *plan_variants.values())):
+            raise SettingsInvalid("The store and the variants of Lemon Squeezy are numbers, such as 12345.")
+        if variant in plan_variants.values() or len(set(plan_variants.values())) < len(plan_variants):
+            raise SettingsInvalid("Each plan, and what is sold once, needs a variant of its own at Lemon Squeezy.")
         if not secrets or min(len(secret.encode()) for secret in secrets) < MIN_SECRET_BYTES:
             raise SettingsInvalid(f"The webhook of Lemon Squeezy needs a secret of at least {MIN_SECRET_BYTES} bytes.")
         if decimals_of(currency) != 2:
@@ -84,6 +89,8 @@ class LemonSqueezy:
         self._api = Api(api_key, base=api_base, timeout_s=timeout_s, sleep=sleep)
         self._secrets = [secret.encode() for secret in secrets]
         self._store_seen = False
+        self._plan_of = {number: plan for plan, number in plan_variants.items()}
+        self._variant_of = dict(plan_variants)
 
     def __repr__(self) -> str:
         mode = "live" if self.livemode else "test"
@@ -109,17 +116,52 @@ class LemonSqueezy:
         """
         self.require_billable(bill.currency, bill.total_minor)
         self._require_store()
-        made = self._made_before(bill) or self._made(bill)
+        asked = self._asked(bill)
+        made = self._made_before(self.variant, asked) or self._made(
+            self.variant, asked, bill.currency, bill.total_minor
+        )
         with _answered():
-            return Started(f"checkout:{_word(made['id'])}", _address(made["attributes"]["url"]))
+            return Started(f"checkout:{facts.word(made['id'])}", facts.address(made["attributes"]["url"]))
+
+    def start_plan(self, bill: PlanBill) -> Started:
+        """The checkout of a plan, whose variant says how long a period and a trial are.
+
+        Raises:
+            NotBillable: no variant is named for the plan, or Lemon Squeezy takes no such price. ProviderUnavailable.
+        """
+        self.require_billable(bill.currency, bill.price_minor)
+        variant = self._variant_of.get(bill.plan)
+        if variant is None:
+            raise self._unbillable(
+                f"No variant of Lemon Squeezy is named for the plan {bill.plan}. Nothing was charged. Name it in "
+                "FARTHING_LEMONSQUEEZY_PLAN_VARIANTS, or use another provider.",
+                bill.currency,
+            )
+        self._require_store()
+        asked = plans.checkout(bill, int(variant), test_mode=not self.livemode)
+        made = self._made_before(variant, asked) or self._made(variant, asked, bill.currency, bill.price_minor)
+        with _answered():
+            return Started(f"checkout:{facts.word(made['id'])}", facts.address(made["attributes"]["url"]))
+
+    def portal(self, customer: str, *, return_url: str | None, locale: str | None) -> str:
+        """The customer portal of the store, signed for this customer for a day. It leads nowhere back."""
+        answer = self._api.read(f"/v1/customers/{customer}") if facts.NUMBER.fullmatch(customer) else None
+        if answer is None:
+            raise unavailable(f"it knows no customer {customer}")
+        with _answered():
+            return facts.address(answer["data"]["attributes"]["urls"]["customer_portal"])
 
     def look(self, reference: str) -> Found | None:
-        """How an order stands, by `order:<number>`; of a `checkout:<UUID>`, only whose it is: they do not say who paid.
+        """How an order or a subscription stands, by `order:<number>` or `subscription:<number>`.
+
+        Of a `checkout:<UUID>`, only whose it is: they do not say who paid.
 
         None for what is not of our store, variant and mode.
         """
         kind, _, name = reference.partition(":")
-        if kind == "order" and _NUMBER.fullmatch(name):
+        if kind == "subscription" and facts.NUMBER.fullmatch(name):
+            return self._look_subscription(reference, name)
+        if kind == "order" and facts.NUMBER.fullmatch(name):
             answer = self._api.read(f"/v1/orders/{name}")
         elif kind == "checkout" and _UUID.fullmatch(name):
             answer = self._api.read(f"/v1/checkouts/{name}")
@@ -129,14 +171,46 @@ class LemonSqueezy:
             return None
         with _answered():
             data = answer["data"]
-            if not self._is_ours(data["attributes"]):
+            if not self._is_ours(data["attributes"], plans=kind == "checkout"):
                 log.warning("%s of Lemon Squeezy is of another store, product or mode: left alone", reference)
                 return None
             if kind == "checkout":
-                return Found((reference, *_our_order(_custom(data))), ())
+                return Found((reference, *facts.ours(facts.custom(data))), ())
             if data["id"] != name:
                 raise ValueError("it is another order")
-            return _found(data, self.currency)
+            return facts.found(data, self.currency)
+
+    def _look_subscription(self, reference: str, name: str) -> Found | None:
+        asked_at = datetime.now(UTC)
+        answer = self._api.read(f"/v1/subscriptions/{name}")
+        if answer is None:
+            return None
+        with _answered():
+            attributes = answer["data"]["attributes"]
+            if not self._is_plan(attributes) or attributes["test_mode"] is self.livemode:
+                log.warning("%s of Lemon Squeezy is of another store, product or mode: left alone", reference)
+                return None
+            plan = self._plan_of[str(attributes["variant_id"])]
+            billed = plans.billed(reference, attributes, list(self._invoices(name)), plan, self.currency, asked_at)
+            return Found((reference, f"order:{attributes['order_id']}"), (billed,), facts.customer(attributes))
+
+    def _invoices(self, subscription: str) -> Iterator[Any]:
+        """Every invoice of a subscription."""
+        for number in count(1):
+            query = {
+                "filter[subscription_id]": subscription,
+                "page[size]": str(LOOKED_THROUGH),
+                "page[number]": str(number),
+            }
+            answer = self._api.read("/v1/subscription-invoices", query)
+            found: list[Any] = answer["data"] if answer else []
+            yield from found
+            if len(found) < LOOKED_THROUGH:
+                return
+
+    def _is_plan(self, attributes: Any) -> bool:
+        """Whether a subscription, or the checkout of one, is of our store and one of our plans."""
+        return str(attributes["store_id"]) == self.store and str(attributes["variant_id"]) in self._plan_of
 
     def verify(self, headers: Mapping[str, str], body: bytes, now: datetime) -> None:
         """Nothing, where one of the secrets signed these bytes. When, nobody can tell: they say no time."""
@@ -156,35 +230,57 @@ class LemonSqueezy:
 
     def _event(self, told: Any) -> ProviderEvent:
         meta, data = told["meta"], told["data"]
-        kind, attributes = _word(meta["event_name"]), data["attributes"]
-        ours = _our_order(meta.get("custom_data"))
+        kind, attributes = facts.word(meta["event_name"]), data["attributes"]
+        ours = facts.ours(meta.get("custom_data"))
         test_mode = attributes.get("test_mode", meta.get("test_mode"))
+        livemode = not test_mode if isinstance(test_mode, bool) else self.livemode
+        if kind.startswith("subscription_"):
+            return self._subscribed(ProviderEvent(None, kind, livemode, ours), data)
         if kind not in _ORDER_EVENTS:
-            livemode = not test_mode if isinstance(test_mode, bool) else self.livemode
             return ProviderEvent(None, kind, livemode, ours)
         if data["type"] != "orders" or not isinstance(test_mode, bool):
             raise ValueError("it is about no order, or says no mode")
-        name = _name(data)
+        name = facts.order_name(data)
         look = name if self._sold_here(attributes) and test_mode is not self.livemode else None
-        references = (*ours, name, _word(attributes["identifier"]))
-        return ProviderEvent(None, kind, not test_mode, references, look=look, customer=_customer(attributes))
+        references = (*ours, name, facts.word(attributes["identifier"]))
+        return ProviderEvent(None, kind, not test_mode, references, look=look, customer=facts.customer(attributes))
+
+    def _subscribed(self, event: ProviderEvent, data: Any) -> ProviderEvent:
+        """An event about a subscription or an invoice of one, if that is of a plan that was bought here."""
+        attributes = data["attributes"]
+        if data["type"] == "subscriptions" and self._is_plan(attributes):
+            look = f"subscription:{facts.word(data['id'])}"
+        elif data["type"] == "subscription-invoices" and event.references and str(attributes["store_id"]) == self.store:
+            look = f"subscription:{attributes['subscription_id']}"
+        else:
+            return event
+        return event._replace(
+            references=(*event.references, look), look=look if event.livemode is self.livemode else None,
+            customer=facts.customer(attributes),
+        )  # fmt: skip
 
     def _sold_here(self, attributes: Any) -> bool:
         """Whether a checkout or an order is of our store and variant: what else the store sells is not ours."""
         item = attributes.get("first_order_item") or attributes
         return str(attributes["store_id"]) == self.store and str(item["variant_id"]) == self.variant
 
-    def _is_ours(self, attributes: Any) -> bool:
-        return self._sold_here(attributes) and attributes["test_mode"] is (not self.livemode)
+    def _is_ours(self, attributes: Any, *, plans: bool) -> bool:
+        sold = self._sold_here(attributes) or (plans and self._is_plan(attributes))
+        return sold and attributes["test_mode"] is (not self.livemode)
 
-    def _made(self, bill: Bill) -> Any:
+    def _made(self, variant: str, asked: dict[str, Any], currency: str, minor: int) -> Any:
+        related = {
+            name: {"data": {"type": f"{name}s", "id": number}}
+            for name, number in (("store", self.store), ("variant", variant))
+        }
+        body = {"data": {"type": "checkouts", "attributes": asked, "relationships": related}}
         try:
-            answer = self._api.make("/v1/checkouts", self._asked(bill))
+            answer = self._api.make("/v1/checkouts", body)
         except Declined as error:
             raise self._unbillable(
-                f"Lemon Squeezy takes no payment of {format_money(bill.total_minor, bill.currency)} like this: "
-                f"{error}. Nothing was charged.",
-                bill.currency,
+                f"Lemon Squeezy takes no payment of {format_money(minor, currency)} like this: {error}. Nothing was "
+                "charged.",
+                currency,
             ) from error
         with _answered():
             if answer["data"]["attributes"]["test_mode"] is self.livemode:
@@ -206,19 +302,14 @@ class LemonSqueezy:
         data: dict[str, Any] = {"custom": {**bill.metadata, "order": bill.order}}
         if bill.email is not None:
             data["email"] = bill.email
-        attributes: dict[str, Any] = {
+        return {
             "custom_price": bill.total_minor,
             "product_options": options,
             "checkout_options": {"discount": bill.asks.promotion_codes},
             "checkout_data": data,
-            "expires_at": _instant(bill.expires_at),
+            "expires_at": facts.instant(bill.expires_at),
             "test_mode": not self.livemode,
         }
-        related = {
-            name: {"data": {"type": f"{name}s", "id": number}}
-            for name, number in (("store", self.store), ("variant", self.variant))
-        }
-        return {"data": {"type": "checkouts", "attributes": attributes, "relationships": related}}
 
     def _require_store(self) -> None:
         """Asks once for the store's currency: in another one, every price would be wrong."""
@@ -228,7 +319,7 @@ class LemonSqueezy:
         if answer is None:
             raise unavailable(f"it has no store {self.store} for this API key")
         with _answered():
-            currency = _word(answer["data"]["attributes"]["currency"])
+            currency = facts.word(answer["data"]["attributes"]["currency"])
         if currency != self.currency:
             raise self._unbillable(
                 f"The store at Lemon Squeezy sells in {currency}, and Farthing was told {self.currency}. Nothing was "
@@ -237,69 +328,25 @@ class LemonSqueezy:
             )
         self._store_seen = True
 
-    def _made_before(self, bill: Bill) -> Any:
-        """The first checkout that was made for the bill, whose answer may have been lost; None: there is none."""
-        query = {
-            "filter[store_id]": self.store,
-            "filter[variant_id]": self.variant,
-            "page[size]": str(LOOKED_THROUGH),
-        }
+    def _made_before(self, variant: str, asked: Mapping[str, Any]) -> Any:
+        """The first checkout that was made for the same, whose answer may have been lost; None: there is none."""
+        query = {"filter[store_id]": self.store, "filter[variant_id]": variant, "page[size]": str(LOOKED_THROUGH)}
         answer = self._api.read("/v1/checkouts", query)
         with _answered():
-            made: list[Any] = [one for one in answer["data"] if self._is_of(one, bill)] if answer else []
+            made: list[Any] = [one for one in answer["data"] if self._is_same(one, variant, asked)] if answer else []
         return made[-1] if made else None  # the newest stands first
 
-    def _is_of(self, checkout: Any, bill: Bill) -> bool:
-        attributes = checkout["attributes"]
+    def _is_same(self, checkout: Any, variant: str, asked: Mapping[str, Any]) -> bool:
+        attributes, wanted = checkout["attributes"], facts.ours(asked["checkout_data"]["custom"])
         return (
-            _our_order(_custom(checkout)) == (bill.order,)
-            and attributes["custom_price"] == bill.total_minor
-            and self._is_ours(attributes)
+            facts.ours(facts.custom(checkout)) == wanted
+            and attributes["custom_price"] == asked["custom_price"]
+            and (str(attributes["store_id"]), str(attributes["variant_id"])) == (self.store, variant)
+            and attributes["test_mode"] is (not self.livemode)
         )
 
     def _unbillable(self, message: str, currency: str) -> NotBillable:
         return NotBillable(message, provider=self.name, currency=currency)
-
-
-def _found(data: Any, currency: str) -> Found:
-    """An order of theirs as it stands, in money of `currency` where it says that."""
-    name, attributes = _name(data), data["attributes"]
-    charged_in = _word(attributes["currency"])
-    # Where the customer paid in another currency than a store that sells in USD, it says all amounts in USD as well.
-    suffix = "_usd" if currency == "USD" != charged_in else ""
-    total, tax, discount = (_minor(attributes[f"{one}{suffix}"]) for one in ("total", "tax", "discount_total"))
-    said_in = currency if suffix else charged_in
-    facts: list[Fact] = [_notice(name, attributes, total, tax, discount, said_in)]
-    refunded = _refunded(attributes, suffix, total)
-    if refunded:
-        at = _time(attributes.get("refunded_at") or attributes["updated_at"])
-        facts.append(Refund(name, None, "succeeded", at, refunded, said_in))
-    return Found((name, _word(attributes["identifier"])), tuple(facts), _customer(attributes))
-
-
-def _notice(name: str, attributes: Any, total: int, tax: int, discount: int, currency: str) -> Notice:
-    status = attributes["status"]
-    match status:
-        case "paid" | "refunded" | "partial_refund":
-            at = _time(attributes["created_at"])
-            return Notice(name, "paid", at, total, tax, currency, discount_minor=discount)
-        case "pending":
-            return Notice(name, "pending", _time(attributes["updated_at"]), currency=currency)
-        case "failed" | "fraudulent":
-            reason = "fraudulent" if status == "fraudulent" else None
-            return Notice(name, "failed", _time(attributes["updated_at"]), currency=currency, reason=reason)
-        case _:
-            raise ValueError(f"an order has the status {status!r}")
-
-
-def _refunded(attributes: Any, suffix: str, total: int) -> int:
-    """All that was given back of an order until now, tax and all."""
-    said = attributes.get(f"refunded_amount{suffix}")
-    if said is None:  # orders of an older shape say only whether
-        if attributes["status"] == "partial_refund":
-            raise ValueError("an order was refunded in part, and does not say how much")
-        return total if attributes["refunded"] is True else 0
-    return _minor(said)
 
 
 @contextmanager
@@ -309,56 +356,6 @@ def _answered() -> Generator[None]:
         yield
     except _UNREADABLE as error:
         raise unavailable(f"it answered what we do not understand ({str(error)[:100]})") from error
-
-
-def _custom(checkout: Any) -> Any:
-    return checkout["attributes"]["checkout_data"]["custom"]
-
-
-def _our_order(custom: Any) -> tuple[str, ...]:
-    """Our order's id, where custom data names one. A customer can write it: it says which order, never how much."""
-    said = cast(dict[str, Any], custom).get("order") if isinstance(custom, dict) else None
-    return (said,) if isinstance(said, str) and _WORD.fullmatch(said) else ()
-
-
-def _name(order: Any) -> str:
-    if order["type"] != "orders" or not _NUMBER.fullmatch(order["id"]):
-        raise ValueError("it is no order")
-    return f"order:{order['id']}"
-
-
-def _customer(attributes: Any) -> str | None:
-    said = attributes.get("customer_id")
-    return str(said) if type(said) is int else None
-
-
-def _word(said: Any) -> str:
-    if not isinstance(said, str) or not _WORD.fullmatch(said):
-        raise ValueError(f"{said!r} is no name")
-    return said
-
-
-def _address(said: Any) -> str:
-    if not isinstance(said, str) or not said.startswith(("https://", "http://")):
-        raise ValueError("a checkout has no address")
-    return said
-
-
-def _minor(said: Any) -> int:
-    if type(said) is not int or not 0 <= said < LIMIT:
-        raise ValueError(f"{said!r} is no amount of money")
-    return said
-
-
-def _time(said: Any) -> datetime:
-    at = datetime.fromisoformat(said)
-    if at.tzinfo is None:
-        raise ValueError(f"{said!r} has no zone")
-    return at.astimezone(UTC)
-
-
-def _instant(at: datetime) -> str:
-    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _unsigned(why: str) -> BadSignature:
