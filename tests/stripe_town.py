@@ -47,6 +47,7 @@ class StripeTown:
         self.events: list[dict[str, Any]] = []
         self.answered: dict[str, tuple[str, Any]] = {}  # by idempotency key: what was asked, and the answer
         self.asked: list[tuple[str, str]] = []
+        self.connections: list[int] = []  # over which each was asked
         # What befalls the next writes, and the next reads. Nothing is done: "500", "429". It is done all the same:
         # "lost" and "broken" (a 502 this once, a 500 whenever the key comes again), "slow" (never answered),
         # "cut" (the answer breaks off).
@@ -213,6 +214,7 @@ class StripeTown:
 
     def _api(self, request: Request, path: str, body: str) -> Response:
         self.asked.append((request.method, path))
+        self.connections.append(request.client.port if request.client else 0)
         if request.headers.get("authorization") != f"Bearer {KEY}":
             return _error(401, "invalid_request_error", "Invalid API Key provided")
         given = _nested(parse_qsl(body if request.method == "POST" else request.url.query, keep_blank_values=True))

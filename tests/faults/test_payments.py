@@ -122,42 +122,34 @@ def deliver(credits: farthing.Credits, town: StripeTown, clock: Clock, events: l
     return [credits.receive("stripe", *signed(town, clock, event)) for event in events]
 
 
-class Killing:
-    """Children that are killed at one step or another."""
-
-    def __init__(self, credits: farthing.Credits, town: StripeTown, *, every_statement: bool) -> None:
-        self._credits, self._town = credits, town
-        self._steps = ASKING | (STATEMENTS if every_statement else COMMITS)
-
-    def survives(self, step: int, work: Callable[[], object]) -> bool:
-        """Whether a child that is killed at its `step`th step came to its end before."""
-        status = killed_at(step, partial(self._in_child, work), self._steps)
-        assert status in (0, -signal.SIGKILL)
-        return status == 0
-
-    def _in_child(self, work: Callable[[], object]) -> None:
-        self._credits.providers["stripe"] = collector(self._town)  # with connections of its own
-        work()
+Survives = Callable[[int, Callable[[], object]], bool]
+"""Whether a child that is killed at its nth step of some work comes to its end before."""
 
 
 @pytest.fixture
-def every_statement(count: Callable[[int, int], int]) -> bool:
-    """Whether processes are killed at every statement, or only before and after each COMMIT and each question."""
-    return count(0, 1) == 1
+def survives(count: Callable[[int, int], int]) -> Survives:
+    """Each COMMIT and each question to Stripe is two steps, before and after it; in full, so is each statement."""
+    steps = ASKING | (STATEMENTS if count(0, 1) else COMMITS)
+
+    def survives(step: int, work: Callable[[], object]) -> bool:
+        status = killed_at(step, work, steps)
+        assert status in (0, -signal.SIGKILL)
+        return status == 0
+
+    return survives
 
 
 @pytest.mark.long
 @pytest.mark.row("P1", "P2", "P3")
 @pytest.mark.parametrize("way", WAYS)
 def test_a_checkout_killed_between_any_two_steps_is_one_order_with_one_place_to_pay_it(
-    database_url: str, town: StripeTown, clock: Clock, way: Way, every_statement: bool
+    database_url: str, town: StripeTown, clock: Clock, way: Way, survives: Survives
 ):
     left = set[str]()
     with shop(database_url, clock, town) as credits:
-        killing = Killing(credits, town, every_statement=every_statement)
         for step in numbers(1):
             account = f"user{step}"
-            lived = killing.survives(step, partial(buy, credits, account, way))
+            lived = survives(step, partial(buy, credits, account, way))
             left.add(how_it_stands(credits, town, account))
             again = [buy(credits, account, way) for _ in range(2)]
             [order] = credits.orders(account).data
@@ -174,17 +166,16 @@ def test_a_checkout_killed_between_any_two_steps_is_one_order_with_one_place_to_
 @pytest.mark.long
 @pytest.mark.row("P6", "P7")
 def test_a_webhook_killed_between_any_two_steps_gives_once_and_takes_back_once(
-    database_url: str, town: StripeTown, clock: Clock, every_statement: bool
+    database_url: str, town: StripeTown, clock: Clock, survives: Survives
 ):
     """A purchase that is looked up, since it leaves a card; and a refund of a third of it."""
     bought, taken = set[tuple[bool, int]](), set[int]()
     with shop(database_url, clock, town) as credits:
-        killing = Killing(credits, town, every_statement=every_statement)
         for step in numbers(1):
             account = f"user{step}"
             order = buy(credits, account, "form").order
             [paid] = pay(town, order.id)
-            lived = killing.survives(step, partial(deliver, credits, town, clock, [paid]))
+            lived = survives(step, partial(deliver, credits, town, clock, [paid]))
             stored = paid["id"] in [one.event for one in credits.provider_events(limit=1000)]
             bought.add((stored, available(credits, account)))
             deliver(credits, town, clock, [paid])  # at once, while whoever was killed might still be at it
@@ -195,7 +186,7 @@ def test_a_webhook_killed_between_any_two_steps_gives_once_and_takes_back_once(
             since = len(town.events)
             town.refund(order.reference or "", 330)
             refunded = town.events[since:]
-            died = not killing.survives(step, partial(deliver, credits, town, clock, refunded))
+            died = not survives(step, partial(deliver, credits, town, clock, refunded))
             taken.add(available(credits, account))
             clock.move("1m")
             deliver(credits, town, clock, [*refunded, paid])
@@ -210,17 +201,16 @@ def test_a_webhook_killed_between_any_two_steps_gives_once_and_takes_back_once(
 @pytest.mark.long
 @pytest.mark.row("P9")
 def test_the_job_that_asks_about_orders_killed_between_any_two_steps_gives_once(
-    database_url: str, town: StripeTown, clock: Clock, every_statement: bool
+    database_url: str, town: StripeTown, clock: Clock, survives: Survives
 ):
     left = set[int]()
     with shop(database_url, clock, town) as credits:
-        killing = Killing(credits, town, every_statement=every_statement)
         for step in numbers(1):
             account = f"user{step}"
             order = buy(credits, account).order
             lost = pay(town, order.id)
             clock.move("10m")
-            lived = killing.survives(step, credits.heal_orders)
+            lived = survives(step, credits.heal_orders)
             left.add(available(credits, account))
             clock.move("5m")
             credits.heal_orders()

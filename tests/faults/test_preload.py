@@ -19,6 +19,7 @@ from tests.faults.crowd import ROOT, ended, forked
 from tests.faults.serving import free_port, serving
 from tests.faults.told import PATIENCE_S, Ask, Told, over_http, prove, recorded, through, under_load
 from tests.kit import Clock, proved, shop
+from tests.stripe_town import collector, stripe_town
 
 WORKERS = 4
 
@@ -135,3 +136,17 @@ def test_a_fork_waits_for_a_strangers_transaction_with_patience(
         finish.set()
         thread.join()
         assert credits.balance("ada", "images").posted == 10
+
+
+@pytest.mark.row("P2")
+def test_a_forked_process_asks_stripe_over_a_connection_of_its_own():
+    """Two that share one may each read the other's answer, and send a customer to somebody else's order."""
+    with stripe_town() as town:
+        provider = collector(town)
+        for _ in range(2):
+            provider.look("cs_parent")
+        assert ended(forked(lambda: provider.look("cs_child"))) == 0
+        provider.look("cs_parent")
+        parent, again, child, after = town.connections
+        assert parent == again == after
+        assert child != parent

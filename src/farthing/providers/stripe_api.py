@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import cached_property
 from typing import TYPE_CHECKING, Any, cast
 
 from farthing.errors import ProviderUnavailable
@@ -41,20 +41,30 @@ class Api:
 
     def __init__(self, secret_key: str, *, base: str | None, timeout_s: float) -> None:
         self._secret_key, self._base, self._timeout_s = secret_key, base, timeout_s
+        self._services: tuple[int, stripe.V1Services] | None = None
 
-    @cached_property
+    @property
     def v1(self) -> stripe.V1Services:
-        """The SDK's own names for what the API can do."""
+        """The SDK's own names for what the API can do, over connections of this process.
+
+        Those it had before a fork are left alone: two processes on one connection read each other's answers
+        (tests/faults/test_preload.py).
+        """
+        process = os.getpid()
+        if self._services is None or self._services[0] != process:
+            self._services = (process, self._client().v1)
+        return self._services[1]
+
+    def _client(self) -> stripe.StripeClient:
         import stripe
 
-        client = stripe.StripeClient(
+        return stripe.StripeClient(
             self._secret_key,
             stripe_version=API_VERSION,
             base_addresses={"api": self._base} if self._base else None,
             max_network_retries=RETRIES,
             http_client=stripe.RequestsClient(timeout=self._timeout_s),
         )
-        return client.v1
 
     def made(self, create: Callable[..., Any], asked: Mapping[str, Any], key: str | None) -> Any:
         """What was made, as plain data; the same key again answers the same, and None something new.
