@@ -193,6 +193,9 @@ def test_lemon_squeezy_goes_by_its_own_names_where_ours_are_not_set(monkeypatch:
         "42",
         "USD",
     )
+    assert found.lemonsqueezy_plan_variants == {}
+    monkeypatch.setenv("FARTHING_LEMONSQUEEZY_PLAN_VARIANTS", "pro=51, team=52")
+    assert settings.load().lemonsqueezy_plan_variants == {"pro": "51", "team": "52"}
     assert found.lemonsqueezy_api_key and found.lemonsqueezy_api_key.get_secret_value() == "key"
     assert [one.get_secret_value() for one in found.lemonsqueezy_webhook_secret] == [ONE, TWO]
     assert not {"key", ONE, TWO, "theirs"} & set(repr(found).replace("'", " ").split())

@@ -289,3 +289,15 @@ def test_what_the_seller_and_the_buyer_say_reaches_stripe(database_url: str, clo
         assert intent["receipt_email"] == "ada@example.test"
         ends_at = datetime.fromtimestamp(int(given["expires_at"]), UTC)
         assert timedelta(minutes=30) < ends_at - clock() < timedelta(hours=24)
+
+
+@pytest.mark.row("P3")
+def test_a_form_asked_for_again_is_the_same_though_settings_changed(database_url: str, clock: Clock, town: StripeTown):
+    with shop(database_url, clock, town) as credits:
+        first = buy(credits, form=True)
+        credits.providers["stripe"] = collector(town, payment_methods=["card"])
+        again = buy(credits, form=True)
+        assert (first.client_secret, first.order.reference) == (again.client_secret, again.order.reference)
+        assert len([one for one in town.held.values() if one["object"] == "payment_intent"]) == 1
+        town.confirm(first.order.reference or "")
+        assert "fulfilled" in post(credits, town)

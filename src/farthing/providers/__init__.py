@@ -32,7 +32,8 @@ class Bill(NamedTuple):
     """What a provider is asked to collect: `total_minor` whole minor units of `currency`, for our order `order`.
 
     `form`: in a form on a page of ours instead of the provider's page. `customer` is the provider's own name for who
-    pays, where it gave one before; `save_card`, that the card is kept to be charged again.
+    pays, where it gave one before; `save_card`, that the card is kept to be charged again. `reference` is what it
+    called the bill's form when it was asked for it before.
     """
 
     order: str
@@ -49,6 +50,7 @@ class Bill(NamedTuple):
     locale: str | None = None
     metadata: Mapping[str, str] = {}
     asks: Asks = Asks()
+    reference: str | None = None
 
 
 class PlanBill(NamedTuple):

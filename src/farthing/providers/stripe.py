@@ -227,6 +227,10 @@ class Stripe:
 
     def _form(self, bill: Bill, amount: int) -> Started:
         self._require_publishable()
+        known = bill.reference and self._api.read(self._api.v1.payment_intents.retrieve, bill.reference)
+        if known:  # and not one more, though settings may have changed since
+            with understood():
+                return Started(known["id"], None, known["client_secret"], self.publishable_key, bill.customer)
         customer = bill.customer or (self._customer(bill.account) if bill.save_card else None)
         asked = self._intent(bill, amount, "form") | self._offered()
         if customer:

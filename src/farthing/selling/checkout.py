@@ -257,7 +257,7 @@ def bill_of(order: Order) -> Bill:
     return Bill(
         order.id, order.description, order.currency, order.total_minor, order.return_url, order.expires_at,
         order.account, paying.form, paying.customer, paying.save_card, paying.email, paying.locale, paying.metadata,
-        paying.asks,
+        paying.asks, order.reference if paying.form else None,
     )  # fmt: skip
 
 
