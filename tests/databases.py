@@ -71,7 +71,7 @@ class PostgresDatabases:
 
     def __init__(self, server_url: str) -> None:
         self._url = make_url(server_url).set(drivername="postgresql+psycopg")
-        self._engine = create_engine(self._url, isolation_level="AUTOCOMMIT", poolclass=NullPool)
+        self._engine = create_engine(self._url, isolation_level="AUTOCOMMIT", pool_pre_ping=True)
 
     @contextmanager
     def empty(self) -> Iterator[str]:
@@ -87,6 +87,7 @@ class PostgresDatabases:
         """Drops the migrated database that the others were copied from, if there is one."""
         if "_template" in self.__dict__:
             self._drop(self._template)
+        self._engine.dispose()
 
     @cached_property
     def _template(self) -> str:

@@ -26,7 +26,7 @@ from tests.kit import shop
 @pytest.mark.row("L3", "L16")
 def test_killed_workers_lose_nothing_they_acknowledged(database_url: str, count: Callable[[int, int], int]):
     told, chance = Told(), random.Random(1)
-    for kill in range(count(5, 50)):
+    for kill in range(count(3, 50)):
         again = told.unanswered()  # the next worker asks for what the last one took with it, with the same keys
         process = start(do="work", url=database_url, name=str(kill), threads=4, tries=10**6, again=again)
         assert process.stdout
@@ -51,7 +51,7 @@ def test_a_killed_server_loses_nothing_it_acknowledged(
     told, chance, port, serves = Told(), random.Random(2), free_port(), threading.Event()
     callers = [over_http(port, api_key) for _ in range(8)]
     with ExitStack() as last, under_load(told, callers, back=lambda: serves.wait(PATIENCE_S)):
-        for _ in range(count(5, 50)):
+        for _ in range(count(3, 50)):
             with serving(database_url, tmp_path, port) as server:
                 serves.set()
                 told.wait_for_more(acknowledged=chance.randrange(20, 120))

@@ -23,6 +23,12 @@ STUDIO = "Buy Studio for $39.00"
 
 
 @pytest.fixture
+def at(at_any: Site) -> Site:
+    """What a browser does with the form is the same whatever the database."""
+    return at_any
+
+
+@pytest.fixture
 def herald(at: Site) -> Herald:
     """The only way to pay, with a form; its own page is the sandbox's, so that a browser can open it."""
     paid_by = _Herald(at)

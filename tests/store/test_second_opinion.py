@@ -354,7 +354,7 @@ def test_both_say_the_same(database_url: str, count: Callable[[int, int], int]):
         run_state_machine_as_test(
             Here,
             settings=settings(
-                max_examples=count(50, 1000),
+                max_examples=count(30, 1000),
                 stateful_step_count=40,
                 derandomize=not os.environ.get("FARTHING_TEST_LONG"),
                 suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
