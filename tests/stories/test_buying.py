@@ -28,6 +28,7 @@ from farthing.errors import (
     ProviderUnavailable,
     ScaleChanged,
     SwitchedOff,
+    UnknownCreditType,
     UnknownProvider,
 )
 from farthing.providers import Bill, Started
@@ -418,3 +419,16 @@ def test_the_same_verbs_can_be_awaited(database_url: str, clock: Clock):
     import asyncio
 
     assert asyncio.run(_buy(database_url, clock)) == "open"
+
+
+@pytest.mark.row("P1")
+def test_asking_again_answers_the_order_though_its_credit_type_left_the_catalog(database_url: str, clock: Clock):
+    with selling(database_url, clock) as credits:
+        first = credits.checkout("ada", "images", 10, key="k")
+        credits.catalog = shop('[credit_types.chat]\nname = "Chat"\n')
+        again = credits.checkout("ada", "images", 10, key="k")
+        assert (again.order.id, again.url, again.replayed) == (first.order.id, first.url, True)
+        with pytest.raises(KeyReused):
+            credits.checkout("ada", "images", 11, key="k")
+        with pytest.raises(UnknownCreditType):
+            credits.checkout("ada", "images", 10, key="new")

@@ -126,9 +126,10 @@ def not_enough_left(book: Book, name: str, wanted: int, left: int) -> NotEnoughL
     """The refusal to take back `wanted` of what is called `name`, of which only `left` is left."""
     kind = book.credit_type
     required, there = to_credits(wanted, kind.scale), to_credits(left, kind.scale)
+    asked = f", and {text(required)} were asked for" if required else ""
     return NotEnoughLeft(
-        f"{name} of {book.account} has {text(there)} {kind.code} left to take back, and {text(required)} were asked "
-        "for. Nothing was changed. What was taken back before counts.",
+        f"{name} of {book.account} has {text(there)} {kind.code} left to take back{asked}. Nothing was changed. What "
+        "was taken back before counts.",
         of=name,
         required=required,
         left=there,

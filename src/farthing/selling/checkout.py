@@ -62,7 +62,7 @@ def checkout(
     """As `Credits.checkout`."""
     asked, catalog = provider_named(credits, provider), credits.catalog
     paying = passed_on(paying)
-    content = _content(catalog, checks.account_id(account), wish, asked, usable_url(return_url), paying)
+    content = _content(credits, checks.account_id(account), wish, asked, usable_url(return_url), paying)
     pair = (account, checks.caller_key(key))
     order = credits.run(lambda tx: _known(tx.session, pair, content))
     replayed = order is not None
@@ -141,17 +141,24 @@ def provider_named(credits: Credits, name: str) -> Provider:
 
 
 def _content(
-    catalog: Catalog, account: str, wish: Wish, provider: Provider, return_url: str | None, paying: Paying
+    credits: Credits, account: str, wish: Wish, provider: Provider, return_url: str | None, paying: Paying
 ) -> bytes:
     units = 0
     if wish.credit_type is not None and wish.amount is not None:
-        units = to_units(wish.amount, catalog.credit_type(wish.credit_type).scale)
+        units = to_units(wish.amount, _scale(credits, wish.credit_type))
     return checks.fingerprint(
         "checkout", wish.credit_type or "", units,
         package=wish.package, currency=wish.currency, plan=wish.plan, provider=provider.name, return_url=return_url,
         promo_code=None if wish.promo_code is None else canonical(wish.promo_code), quote=wish.quote,
         form=paying.form or None, save_card=paying.save_card or None,
     )  # fmt: skip
+
+
+def _scale(credits: Credits, credit_type: str) -> int:
+    """How the credit type is counted, also where the catalog has it no longer: an order's key may still ask for it."""
+    if credit_type not in credits.catalog.credit_types and credit_type in (known := credits.read(scales.read)):
+        return known[credit_type]
+    return credits.catalog.credit_type(credit_type).scale
 
 
 def draft_order(
