@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from farthing.awaiting import AsyncCredits, AsyncHeld, AsyncHeldFor, AsyncTx
     from farthing.catalog import Catalog
     from farthing.catalog import load as load_catalog
+    from farthing.client.client import AsyncClient, Client, connect, connect_async
     from farthing.credits import Credits
     from farthing.ledger.commands import DEFAULT, NEVER
     from farthing.ledger.explanation import Explanation
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 __all__ = [
     "DEFAULT",
     "NEVER",
+    "AsyncClient",
     "AsyncCredits",
     "AsyncHeld",
     "AsyncHeldFor",
@@ -33,6 +35,7 @@ __all__ = [
     "Call",
     "Catalog",
     "Check",
+    "Client",
     "Credits",
     "Explanation",
     "FarthingError",
@@ -50,6 +53,8 @@ __all__ = [
     "TransactionLost",
     "Tx",
     "call",
+    "connect",
+    "connect_async",
     "load_catalog",
     "migrate",
     "open",
@@ -61,6 +66,7 @@ __version__ = "0.1.0"
 _ROOMS = {
     "awaiting": ("AsyncCredits", "AsyncHeld", "AsyncHeldFor", "AsyncTx"),
     "catalog": ("Catalog", "load_catalog"),
+    "client.client": ("AsyncClient", "Client", "connect", "connect_async"),
     "credits": ("Credits",),
     "ledger.commands": ("DEFAULT", "NEVER"),
     "ledger.explanation": ("Explanation",),

@@ -158,7 +158,7 @@ class Line:
 
     def as_dict(self) -> dict[str, Any]:
         """Every property by name; amounts stay Decimal, times stay datetime."""
-        shown = {name: getattr(self, name) for name in _LINE}
+        shown = {name: getattr(self, name) for name in LINE}
         return shown | {"draws": [drawn._asdict() for drawn in self.draws]}
 
     def __eq__(self, other: object) -> bool:
@@ -171,7 +171,7 @@ class Line:
         return f"<{self.id} {self.account} {self.kind} {self.amount:+f} available {self.available:f}>"
 
 
-_LINE = [name for name, value in vars(Line).items() if isinstance(value, property)]
+LINE = [name for name, value in vars(Line).items() if isinstance(value, property)]
 
 
 class Receipt(Line):

@@ -1,0 +1,162 @@
+"""The client where it differs from the library: what HTTP adds or cannot carry, and servers that do not answer."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+import httpx2
+import pytest
+
+import farthing
+from farthing import Client, Credits, Money, keys
+from farthing.errors import (
+    FarthingError,
+    FloatAmount,
+    InsufficientCredits,
+    InvalidKey,
+    NotFound,
+    OutcomeUnknown,
+    SettingsInvalid,
+    Unavailable,
+)
+
+pytestmark = pytest.mark.row("D3")
+
+
+Wrong = Callable[[httpx2.Request, httpx2.Response, int], httpx2.Response]
+
+
+def through(client: Client, wrong: Wrong) -> list[str]:
+    """From here on the server's answers pass through `wrong`, with the number of the request; says what was asked."""
+    asked: list[str] = []
+
+    def handle(request: httpx2.Request) -> httpx2.Response:
+        asked.append(f"{request.method} {request.url.path}")
+        with httpx2.Client() as real:
+            answer = real.request(request.method, request.url, headers=request.headers, content=request.content)
+        return wrong(request, answer, len(asked))
+
+    told = client._told  # pyright: ignore[reportPrivateUsage]
+    client._http = httpx2.Client(transport=httpx2.MockTransport(handle), **told)  # pyright: ignore[reportPrivateUsage]
+    return asked
+
+
+def test_the_same_answers_as_the_library(client: Client, credits: Credits):
+    told = {
+        "key": "g",
+        "source": "purchase",
+        "expires": timedelta(days=30),
+        "cost": Money(990, "USD"),
+        "metadata": {"n": 1},
+    }
+    receipt = client.grant("ada", "chat", "12.50", **told)  # pyright: ignore[reportArgumentType]
+    assert credits.grant("ada", "chat", "12.50", **told) == receipt  # pyright: ignore[reportArgumentType]
+    assert (receipt.amount, receipt.replayed, receipt.lot) == (Decimal("12.50"), False, "lot_chat_1")
+    assert client.grant("ada", "chat", "12.50", **told).replayed
+    assert client.account("ada") == credits.account("ada")
+    assert client.open_account("bob", time_zone="Asia/Shanghai").time_zone == "Asia/Shanghai"
+    assert client.balance("ada", "chat") == credits.balance("ada", "chat")
+    assert client.balances("ada") == credits.balances("ada")
+    assert client.lots("ada", "chat") == credits.lots("ada", "chat")
+    assert client.check("ada", "chat", 20) == credits.check("ada", "chat", 20)
+    assert client.deduct("ada", "chat", 2, key="d", operation="talk").draws == [("lot_chat_1", 2)]
+    mine, theirs = client.history("ada", kinds=["deduct"]), credits.history("ada", kinds=["deduct"])
+    assert (mine.data, mine.has_more, repr(mine.data[0])) == (theirs.data, theirs.has_more, repr(theirs.data[0]))
+    since = datetime(2025, 1, 1, tzinfo=UTC)
+    assert len(client.history("ada", "chat", since=since, sort="largest", limit=1).data) == 1
+
+
+def test_refusals_are_the_librarys_with_their_facts(client: Client):
+    with pytest.raises(InsufficientCredits) as refused:
+        client.deduct("ada", "images", 5, key="d")
+    assert (refused.value.required, refused.value.available, refused.value.account) == (5, 0, "ada")
+    assert isinstance(refused.value.shortfall, Decimal)
+    with pytest.raises(NotFound):
+        client.account("nobody")
+    with pytest.raises(FloatAmount):
+        client.deduct("ada", "images", 0.1, key="d")  # pyright: ignore[reportArgumentType]
+    for key in ("k ", " k", "k\x7f"):
+        with pytest.raises(InvalidKey, match="Nothing was changed"):
+            client.deduct("ada", "images", 1, key=key)
+    odd = "søker ada ?#%+"
+    client.grant(odd, "images", 1, key="né:✓", source="gift")
+    assert client.history(odd).data[0].key == "né:✓"
+
+
+def test_a_key_that_may_not_says_so(address: str, credits: Credits):
+    reader = keys.create(credits, "reads", ["read"])[1]
+    with farthing.connect(address, reader) as client, pytest.raises(FarthingError) as refused:
+        client.grant("ada", "images", 1, key="g", source="gift")
+    assert (refused.value.code, refused.value.facts["status"]) == ("scope_missing", 403)
+    with farthing.connect(address, "frt_test_nobody") as client, pytest.raises(FarthingError) as refused:
+        client.balance("ada", "images")
+    assert refused.value.code == "api_key_invalid"
+    assert "frt_test_nobody" not in repr(client)
+
+
+@pytest.mark.row("L16")
+def test_a_write_whose_answer_is_lost_is_asked_for_again_and_done_once(client: Client, credits: Credits):
+    def lost(request: httpx2.Request, answer: httpx2.Response, number: int) -> httpx2.Response:
+        if number == 1:
+            raise httpx2.ReadError("cut", request=request)
+        return answer if number != 2 else httpx2.Response(502, text="Bad gateway")
+
+    asked = through(client, lost)
+    assert client.grant("ada", "images", 7, key="g", source="gift").replayed
+    assert (len(asked), credits.balance("ada", "images").posted) == (3, 7)
+
+
+def test_a_server_that_stays_away_is_told_by_what_was_asked(client: Client, credits: Credits):
+    def gone(request: httpx2.Request, answer: httpx2.Response, number: int) -> httpx2.Response:
+        raise httpx2.ReadTimeout("slow", request=request)
+
+    asked = through(client, gone)
+    with pytest.raises(OutcomeUnknown, match="same key again"):
+        client.grant("ada", "images", 7, key="g", source="gift")
+    assert (len(asked), credits.balance("ada", "images").posted) == (3, 7)
+    with pytest.raises(Unavailable, match="Nothing was changed"):
+        client.balance("ada", "images")
+    through(client, lambda request, answer, number: httpx2.Response(500, text="<html>"))
+    with pytest.raises(OutcomeUnknown):
+        client.deduct("ada", "images", 1, key="d")
+
+
+def test_nobody_listens_there():
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{free.getsockname()[1]}"
+    with farthing.connect(url, "frt_test_1", retries=0) as client, pytest.raises(Unavailable, match="ConnectError"):
+        client.balances("ada")
+
+
+def test_awaited_it_is_the_same(address: str, api_key: str, credits: Credits):
+    async def story() -> list[Decimal]:
+        async with farthing.connect_async(address, api_key) as client:
+            await client.grant("ada", "images", 30, key="g", source="gift")
+            receipts = await asyncio.gather(*(client.deduct("ada", "images", 1, key=f"d{n}") for n in range(30)))
+            with pytest.raises(InsufficientCredits):
+                await client.deduct("ada", "images", 1, key="too many")
+            assert await client.balance("ada", "images") == credits.balance("ada", "images")
+            return sorted(receipt.available for receipt in receipts)
+
+    assert asyncio.run(story()) == list(range(30))
+
+
+def test_what_is_not_sold_and_not_there(client: Client):
+    with pytest.raises(FarthingError):
+        client.quote("images", 5)
+    with pytest.raises(NotFound):
+        client.order("ada", "ord_1")
+    assert client.orders("ada").data == []
+
+
+@pytest.mark.parametrize(
+    ("url", "key"), [("ftp://x", "k"), ("credits", "k"), ("https://x.test", ""), ("https://x.test", "ä")]
+)
+def test_what_is_no_server_or_no_key(url: str, key: str):
+    with pytest.raises(SettingsInvalid):
+        farthing.connect(url, key)
