@@ -7,14 +7,16 @@ import json
 import time
 from collections.abc import Awaitable, Callable
 from functools import wraps
-from typing import Any, Concatenate, Generic, ParamSpec, TypeVar, cast
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, TypeVar, cast
 from urllib.parse import urlsplit
-
-import httpx2
 
 from farthing.client import answers, calls
 from farthing.client.calls import Call
 from farthing.errors import FarthingError, OutcomeUnknown, SettingsInvalid, Unavailable
+
+if TYPE_CHECKING:
+    import httpx2
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -42,6 +44,14 @@ def connect(url: str, key: str, *, timeout_s: float = TIMEOUT_S, retries: int = 
 def connect_async(url: str, key: str, *, timeout_s: float = TIMEOUT_S, retries: int = RETRIES) -> AsyncClient:
     """As `connect`, for code that awaits: the verbs of `farthing.open_async`."""
     return AsyncClient(url, key, timeout_s=timeout_s, retries=retries)
+
+
+def _httpx2() -> Any:
+    """What speaks HTTP, loaded when a client is made: `import farthing` does not pay for it."""
+    try:
+        return import_module("httpx2")
+    except ImportError:
+        raise SettingsInvalid("A client needs `pip install farthing[client]`.") from None
 
 
 class _Tried(Generic[T]):
@@ -145,6 +155,7 @@ class Client(_Connection):
 
     def __init__(self, url: str, key: str, *, timeout_s: float = TIMEOUT_S, retries: int = RETRIES) -> None:
         super().__init__(url, key, timeout_s=timeout_s, retries=retries)
+        httpx2 = _httpx2()
         self._http = httpx2.Client(**self._told)
 
     account = _sent(calls.account)
@@ -173,7 +184,7 @@ class Client(_Connection):
 
     def send(self, call: Call[T]) -> T:
         """Makes a request, again where that is safe and no answer came."""
-        tried, asked = _Tried(call, self._url), self._asked(call)
+        httpx2, tried, asked = _httpx2(), _Tried(call, self._url), self._asked(call)
         for attempt in range(self._retries + 1):
             if attempt:
                 time.sleep(PAUSE_S * 2 ** (attempt - 1))
@@ -192,6 +203,7 @@ class AsyncClient(_Connection):
 
     def __init__(self, url: str, key: str, *, timeout_s: float = TIMEOUT_S, retries: int = RETRIES) -> None:
         super().__init__(url, key, timeout_s=timeout_s, retries=retries)
+        httpx2 = _httpx2()
         self._http = httpx2.AsyncClient(**self._told)
 
     account = _awaited(calls.account)
@@ -220,7 +232,7 @@ class AsyncClient(_Connection):
 
     async def send(self, call: Call[T]) -> T:
         """Makes a request, again where that is safe and no answer came."""
-        tried, asked = _Tried(call, self._url), self._asked(call)
+        httpx2, tried, asked = _httpx2(), _Tried(call, self._url), self._asked(call)
         for attempt in range(self._retries + 1):
             if attempt:
                 await asyncio.sleep(PAUSE_S * 2 ** (attempt - 1))
