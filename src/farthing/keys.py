@@ -25,10 +25,10 @@ from farthing.store.database import Session
 from farthing.store.dialects import Row
 
 SCOPES = {
-    "read": "read accounts, balances, lots, entries and orders; check whether a deduction would be allowed",
-    "spend": "deduct credits",
-    "grant": "open accounts and grant credits",
-    "sell": "start checkouts",
+    "read": "read accounts, balances, lots, entries, holds, orders, plans and cards; check and estimate",
+    "spend": "deduct, charge and hold credits, and reverse that",
+    "grant": "open accounts, grant credits, start and change plans",
+    "sell": "start checkouts, save cards, agree on auto top-ups and charge them",
     "admin": "everything",
 }
 """Who may do what: a key may do what its scopes say, and nothing else."""

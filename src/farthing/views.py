@@ -264,6 +264,11 @@ class SubscriptionView(NamedTuple):
     ends: str | None
     ended_at: datetime | None
 
+    @property
+    def replayed(self) -> bool:
+        """Whether an earlier call with the same key had done what this answers to. Two that say the same are equal."""
+        return False
+
 
 class Page(NamedTuple):
     """Part of a longer list; `next_cursor` asks for the rest."""

@@ -13,7 +13,24 @@ from starlette.middleware import Middleware
 from farthing.awaiting import AsyncCredits
 from farthing.credits import Credits
 from farthing.errors import FarthingError
-from farthing.http import accounts, auth, hooks, problems, selling, spending
+from farthing.http import (
+    accounts,
+    auth,
+    batches,
+    billings,
+    cards,
+    charges,
+    corrections,
+    explain,
+    holds,
+    hooks,
+    plans,
+    problems,
+    selling,
+    spending,
+    topups,
+    transfers,
+)
 from farthing.http.frame import Frame
 from farthing.keys import Keyring
 
@@ -22,9 +39,9 @@ __all__ = ["app", "document"]
 _ABOUT = """Prepaid credits: give, check, use up, sell.
 
 Amounts are JSON numbers of at most 15 significant digits; read them exactly, as most JSON readers do. Strings of digits
-are taken as well. Times are RFC 3339 in UTC. Every write carries an `Idempotency-Key`. Whatever goes wrong is a problem
-(RFC 9457) with a stable `code`, and the facts of the refusal beside it; quote its `request_id` when you ask for help.
-Lists are pages: `{data, has_more, next_cursor}`."""
+are taken as well. Times are RFC 3339 in UTC. Every write carries an `Idempotency-Key`, or says why it needs none.
+Whatever goes wrong is a problem (RFC 9457) with a stable `code`, and the facts of the refusal beside it; quote its
+`request_id` when you ask for help. Lists are pages: `{data, has_more, next_cursor}`, or whole: `{data}`."""
 
 _PROBLEM = {
     "title": "Problem",
@@ -64,6 +81,12 @@ _PROBLEM = {
         }
     ],
 }
+
+
+_GROUPS = (
+    *(accounts, explain, spending, charges, holds, corrections, transfers, batches),
+    *(plans, selling, billings, topups, cards, hooks),
+)
 
 
 class _Api(FastAPI):
@@ -108,6 +131,6 @@ def _described() -> FastAPI:
             RequestValidationError: problems.misread,
         },
     )
-    for group in (accounts, spending, selling, hooks):
+    for group in _GROUPS:
         api.include_router(group.routes, prefix="/v1")
     return api

@@ -1,31 +1,23 @@
-"""Accounts: open one, and read what it has: balances, lots, entries."""
+"""Accounts: open one, read what it has, freeze it, merge it into another one, and forget it."""
 
 from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import Path, Query
+from fastapi import Query
 from pydantic import BaseModel, Field
 from starlette.requests import Request
 
 from farthing import errors
 from farthing.core.book import KINDS, SOURCES
 from farthing.http.auth import needs
-from farthing.http.route import ledger, refusals, router
+from farthing.http.fields import WRITES, AccountId, Act
+from farthing.http.route import KEYED, done, idempotency_key, ledger, refusals, router
 from farthing.http.wire import Body, Exact, Instant, Number, Time
 from farthing.ledger.history import MAX_PAGE
 from farthing.ledger.wanted import MAX_SEARCH, Sort
 
 routes = router("Accounts")
-
-AccountId = Annotated[
-    str,
-    Path(
-        description="The account's id, as the application chose it: 1–128 bytes of UTF-8, percent-encoded, "
-        "without '/'. It is kept and compared byte by byte.",
-        examples=["ada"],
-    ),
-]
 
 
 class Account(BaseModel):
@@ -170,6 +162,20 @@ class EntriesAsked(Body):
     )
 
 
+class BalanceAsked(Body):
+    """As of when."""
+
+    at: Instant | None = Field(
+        default=None, description="A past instant: what this answered then; only `overdraft_limit` is today's."
+    )
+
+
+class Merge(Act):
+    """Who this account turned out to be."""
+
+    into: str = Field(description="The account that gets everything.", examples=["ada"])
+
+
 class LotsAsked(Body):
     """Which lots."""
 
@@ -207,22 +213,24 @@ async def open_account(request: Request, account: AccountId, opening: Opening | 
     "/accounts/{account}/balances",
     openapi_extra=needs("read"),
     response_model=Balances,
-    responses=refusals(errors.InvalidAccount),
+    responses=refusals(errors.InvalidAccount, errors.InvalidField),
 )
-async def show_balances(request: Request, account: AccountId) -> Exact:
+async def show_balances(request: Request, account: AccountId, asked: Annotated[BalanceAsked, Query()]) -> Exact:
     """What the account has, one balance for each credit type of the catalog. What has expired is not counted."""
-    return Exact({"data": [_balance(one) for one in await ledger(request).balances(account)]})
+    return Exact({"data": [_balance(one) for one in await ledger(request).balances(account, at=asked.at)]})
 
 
 @routes.get(
     "/accounts/{account}/balances/{credit_type}",
     openapi_extra=needs("read"),
     response_model=Balance,
-    responses=refusals(errors.InvalidAccount, errors.UnknownCreditType),
+    responses=refusals(errors.InvalidAccount, errors.InvalidField, errors.UnknownCreditType),
 )
-async def show_balance(request: Request, account: AccountId, credit_type: str) -> Exact:
+async def show_balance(
+    request: Request, account: AccountId, credit_type: str, asked: Annotated[BalanceAsked, Query()]
+) -> Exact:
     """What the account has of one credit type."""
-    return Exact(_balance(await ledger(request).balance(account, credit_type)))
+    return Exact(_balance(await ledger(request).balance(account, credit_type, at=asked.at)))
 
 
 @routes.get(
@@ -252,6 +260,64 @@ async def show_entries(request: Request, account: AccountId, asked: Annotated[En
     )  # fmt: skip
     lines = [line.as_dict() for line in page.data]
     return Exact({"data": lines, "has_more": page.has_more, "next_cursor": page.next_cursor})
+
+
+@routes.post(
+    "/accounts/{account}/freeze",
+    openapi_extra=needs("admin") | KEYED,
+    response_model=Account,
+    responses=refusals(errors.NotFound, *WRITES),
+)
+async def freeze(request: Request, account: AccountId, asked: Act | None = None) -> Exact:
+    """Nothing of the account may be spent, held, transferred or bought until it is unfrozen.
+
+    What was begun goes on: captures, releases, expiry, grants, and the credits of orders that are paid.
+    """
+    key, said = idempotency_key(request), (asked or Act()).arguments(request)
+    return _stands(await ledger(request).freeze(account, key=key, **said))
+
+
+@routes.post(
+    "/accounts/{account}/unfreeze",
+    openapi_extra=needs("admin") | KEYED,
+    response_model=Account,
+    responses=refusals(errors.NotFound, *WRITES),
+)
+async def unfreeze(request: Request, account: AccountId, asked: Act | None = None) -> Exact:
+    """Lets a frozen account go on."""
+    key, said = idempotency_key(request), (asked or Act()).arguments(request)
+    return _stands(await ledger(request).unfreeze(account, key=key, **said))
+
+
+@routes.post(
+    "/accounts/{account}/merges",
+    openapi_extra=needs("admin") | KEYED,
+    response_model=Account,
+    responses=refusals(errors.NotFound, errors.AccountFrozen, errors.MergeRefused, *WRITES),
+)
+async def merge(request: Request, account: AccountId, asked: Merge) -> Exact:
+    """Moves everything a guest has to the user it turned out to be, and closes the guest for good.
+
+    Lots keep their expiry, priority and cost; a sign-up gift counts once. The answer is the guest's account, which says
+    whom it was merged into.
+    """
+    key = idempotency_key(request)
+    return _stands(await ledger(request).merge(account, key=key, **asked.arguments(request)))
+
+
+@routes.post(
+    "/accounts/{account}/erase",
+    openapi_extra=needs("admin") | KEYED,
+    response_model=Account,
+    responses=refusals(errors.NotFound, *WRITES),
+)
+async def erase(request: Request, account: AccountId) -> Exact:
+    """Forgets what people wrote about the account and who they were. Amounts stay, and their proof with them."""
+    return _stands(await ledger(request).erase(account, key=idempotency_key(request)))
+
+
+def _stands(account: Any) -> Exact:
+    return done(account._asdict(), replayed=account.replayed)
 
 
 def _balance(balance: Any) -> dict[str, Any]:

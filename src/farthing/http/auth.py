@@ -71,18 +71,27 @@ async def admit(request: Request, scope: str) -> ApiKey:
             "The API key is unknown or was revoked. Nothing was changed. `farthing keys list` shows those that work.",
             headers={"WWW-Authenticate": f'{REALM}, error="invalid_token"'},
         )
-    if not key.may(scope):
-        raise Problem(
-            "scope_missing",
-            f"The key {key.name!r} has the scopes {', '.join(key.as_dict()['scopes'])}; this needs {scope}. "
-            "Nothing was changed.",
-            headers={"WWW-Authenticate": f'{REALM}, error="insufficient_scope", scope="{scope}"'},
-            scope=scope,
-            scopes=key.as_dict()["scopes"],
-        )
+    require_scope(key, scope)
     if keyring.due(key):
         _note(request.app.state, keyring, key)
     return key
+
+
+def require_scope(key: ApiKey, scope: str) -> None:
+    """Nothing, where the key's scopes cover `scope`.
+
+    Raises:
+        Problem: 403, they do not.
+    """
+    if not key.may(scope):
+        scopes = key.as_dict()["scopes"]
+        raise Problem(
+            "scope_missing",
+            f"The key {key.name!r} has the scopes {', '.join(scopes)}; this needs {scope}. Nothing was changed.",
+            headers={"WWW-Authenticate": f'{REALM}, error="insufficient_scope", scope="{scope}"'},
+            scope=scope,
+            scopes=scopes,
+        )
 
 
 def _bearer(request: Request) -> str:

@@ -145,6 +145,14 @@ def answer(
     headers: Mapping[str, str] | None = None,
 ) -> Exact:
     """One problem as a response."""
+    body = problem(scope, code, status, title, detail, facts=facts)
+    return Exact(body, status, dict(headers or {}), "application/problem+json")
+
+
+def problem(
+    scope: Scope, code: str, status: int, title: str, detail: str, *, facts: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    """One problem by its members."""
     body = {
         "type": f"urn:farthing:problem:{code}",
         "title": title,
@@ -153,19 +161,24 @@ def answer(
         "code": code,
         "request_id": scope.get("farthing.request_id"),
     }
-    body |= {name: value for name, value in (facts or {}).items() if name not in _OWN_MEMBERS}
-    return Exact(body, status, dict(headers or {}), "application/problem+json")
+    return body | {name: value for name, value in (facts or {}).items() if name not in _OWN_MEMBERS}
+
+
+def told(scope: Scope, error: FarthingError) -> dict[str, Any]:
+    """An error of Farthing's own as a problem; what lies inside goes to the log alone."""
+    status, title = status_of(type(error)), title_of(type(error))
+    if status < 500:
+        return problem(scope, error.code, status, title, error.message, facts=error.facts)
+    log.error("request %s: %s", scope.get("farthing.request_id"), error, exc_info=error)
+    return problem(scope, error.code, status, title, f"{title}.")
 
 
 async def refused(request: Request, error: Exception) -> Exact:
     """The answer to an error of Farthing's own."""
     assert isinstance(error, FarthingError)
-    status, title = status_of(type(error)), title_of(type(error))
-    if status < 500:
-        return answer(request.scope, error.code, status, title, error.message, facts=error.facts)
-    log.error("request %s: %s", request.scope.get("farthing.request_id"), error, exc_info=error)
-    headers = {"Retry-After": "1"} if status == 503 else {}
-    return answer(request.scope, error.code, status, title, f"{title}.", headers=headers)
+    body = told(request.scope, error)
+    headers = {"Retry-After": "1"} if body["status"] == 503 else {}
+    return Exact(body, body["status"], headers, "application/problem+json")
 
 
 async def stopped(request: Request, error: Exception) -> Exact:

@@ -15,6 +15,7 @@ from farthing.errors import FarthingError
 from farthing.http import wire
 from farthing.http.auth import admit, scope_of
 from farthing.http.problems import Problem, status_of, title_of
+from farthing.views import Receipt
 
 KEYED = {
     "parameters": [
@@ -91,6 +92,17 @@ def idempotency_key(request: Request) -> str:
             "is carried out once. Nothing was changed.",
         )
     return given[0].encode("latin-1").decode("utf-8", "surrogateescape")
+
+
+def written(receipt: Receipt, **more: Any) -> wire.Exact:
+    """The answer to a write: its entry, what `more` says of it, and whether an earlier call had made it."""
+    entry = receipt.as_dict() | more
+    return done(entry, replayed=entry.pop("replayed"), status=201)
+
+
+def done(answer: Any, *, replayed: bool, status: int = 200) -> wire.Exact:
+    """The answer to a call that changed something, marked where an earlier call with the same key had done it."""
+    return wire.Exact(answer, status, {"Idempotent-Replayed": "true"} if replayed else {})
 
 
 def refusals(*kinds: type[FarthingError]) -> dict[int | str, dict[str, Any]]:

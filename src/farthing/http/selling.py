@@ -14,8 +14,8 @@ from farthing.amounts import text, to_credits
 from farthing.catalog import Catalog
 from farthing.core.pricing import Package, PriceRule
 from farthing.core.words import Words
-from farthing.http.accounts import AccountId
 from farthing.http.auth import PUBLIC, needs
+from farthing.http.fields import AccountId
 from farthing.http.route import KEYED, idempotency_key, ledger, refusals, router
 from farthing.http.wire import Amount, Body, Exact, Number, Time
 from farthing.selling.orders import MAX_PAGE
@@ -292,7 +292,7 @@ class OrdersAsked(Body):
     cursor: str | None = Field(default=None, description="`next_cursor` of the page before.")
 
 
-_NOT_SOLD = (
+NOT_SOLD = (
     *(errors.SwitchedOff, errors.AmountOutOfRange, errors.NoPrice, errors.PackageUnavailable, errors.PlanRequired),
     *(errors.TotalTooSmall, errors.InvalidAmount, errors.InvalidField, errors.UnknownCreditType),
     *(errors.UnknownCurrency, errors.UnknownPlan, errors.CalculatorFailed),
@@ -324,7 +324,7 @@ async def show_catalog(request: Request, asked: Annotated[ShopAsked, Query()]) -
     )
 
 
-@routes.post("/quotes", openapi_extra=PUBLIC, response_model=Quote, responses=refusals(*_NOT_SOLD))
+@routes.post("/quotes", openapi_extra=PUBLIC, response_model=Quote, responses=refusals(*NOT_SOLD))
 async def quote(request: Request, asked: WishAsked) -> Exact:
     """What credits cost now, line by line. For anyone; no key is needed, and nothing is reserved.
 
@@ -337,7 +337,7 @@ async def quote(request: Request, asked: WishAsked) -> Exact:
     "/accounts/{account}/quotes",
     openapi_extra=needs("sell"),
     response_model=Quote,
-    responses=refusals(*_NOT_SOLD, errors.InvalidAccount),
+    responses=refusals(*NOT_SOLD, errors.InvalidAccount),
 )
 async def quote_account(request: Request, account: AccountId, asked: WishAsked) -> Exact:
     """What credits cost this account now, on the terms of its own plan. Its token is good for this account alone."""
@@ -350,7 +350,7 @@ async def quote_account(request: Request, account: AccountId, asked: WishAsked) 
     openapi_extra=needs("sell") | KEYED,
     response_model=Checkout,
     responses=refusals(
-        *(*_NOT_SOLD, errors.QuoteInvalid, errors.QuoteExpired, errors.InvalidAccount, errors.InvalidKey),
+        *(*NOT_SOLD, errors.QuoteInvalid, errors.QuoteExpired, errors.InvalidAccount, errors.InvalidKey),
         *(errors.KeyReused, errors.UnknownProvider, errors.AccountFrozen, errors.AccountMerged),
         *(errors.ProviderUnavailable, errors.Unavailable),
     ),
@@ -380,7 +380,7 @@ async def checkout(request: Request, account: AccountId, asked: CheckoutAsked) -
     )
     replayed = {"Idempotent-Replayed": "true"} if made.replayed else {}
     secrets = {"client_secret": made.client_secret, "publishable_key": made.publishable_key}
-    return Exact({"order": _priced(made.order.as_dict()), "url": made.url, **secrets}, 201, replayed)
+    return Exact({"order": priced(made.order.as_dict()), "url": made.url, **secrets}, 201, replayed)
 
 
 @routes.get(
@@ -392,7 +392,7 @@ async def checkout(request: Request, account: AccountId, asked: CheckoutAsked) -
 async def show_orders(request: Request, account: AccountId, asked: Annotated[OrdersAsked, Query()]) -> Exact:
     """The account's orders, newest first, page by page."""
     page = await ledger(request).orders(account, limit=asked.limit, cursor=asked.cursor)
-    orders = [_priced(order.as_dict()) for order in page.data]
+    orders = [priced(order.as_dict()) for order in page.data]
     return Exact({"data": orders, "has_more": page.has_more, "next_cursor": page.next_cursor})
 
 
@@ -405,7 +405,7 @@ async def show_orders(request: Request, account: AccountId, asked: Annotated[Ord
 async def show_order(request: Request, account: AccountId, order: str) -> Exact:
     """One order as it truly stands now: ask this, not the page the customer came back from, whether it is paid."""
     found = await ledger(request).order(account, order)
-    return Exact(_priced(found.as_dict()))
+    return Exact(priced(found.as_dict()))
 
 
 async def _quoted(request: Request, asked: WishAsked, account: str | None) -> Exact:
@@ -413,7 +413,7 @@ async def _quoted(request: Request, asked: WishAsked, account: str | None) -> Ex
         asked.credit_type, asked.amount, package=asked.package, currency=asked.currency, plan=asked.plan,
         promo_code=asked.promo_code, account=account,
     )  # fmt: skip
-    return Exact(_priced(answer._asdict() | {"lines": [line._asdict() for line in answer.lines]}))
+    return Exact(priced(answer._asdict() | {"lines": [line._asdict() for line in answer.lines]}))
 
 
 def _package(catalog: Catalog, package: Package, asked: ShopAsked) -> dict[str, Any]:
@@ -454,7 +454,7 @@ def _said(words: str | None, asked: ShopAsked) -> str | None:
     return words.to(asked.locale) if isinstance(words, Words) else words
 
 
-def _priced(shown: dict[str, Any]) -> dict[str, Any]:
+def priced(shown: dict[str, Any]) -> dict[str, Any]:
     """A quote or an order as it goes out: exact decimals of money are strings, for they may pass 15 digits."""
     shown = shown | {"unit_price": text(shown["unit_price"]), "lines": [_line(line) for line in shown["lines"]]}
     following = shown.get("next_slab")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 from starlette.requests import Request
@@ -10,20 +10,13 @@ from starlette.requests import Request
 from farthing import errors
 from farthing.amounts import Money
 from farthing.core.book import DEFAULT_PRIORITY
-from farthing.http.accounts import AccountId, Entry
+from farthing.http.accounts import Entry
 from farthing.http.auth import needs
-from farthing.http.route import KEYED, actor, idempotency_key, ledger, refusals, router
-from farthing.http.wire import Amount, Body, Exact, Expires, Instant, Metadata, Number, Whole
-from farthing.ledger.commands import DEFAULT
-from farthing.views import Receipt
+from farthing.http.fields import AccountId, Change, CreditType
+from farthing.http.route import KEYED, idempotency_key, ledger, refusals, router, written
+from farthing.http.wire import Amount, Body, Exact, Expires, Instant, Number, Whole
 
 routes = router("Credits")
-
-CreditType = Annotated[str, Field(description="The code of a credit type of the catalog.", examples=["images"])]
-Reason = Annotated[str | None, Field(description="An operator's words; not for customers. At most 1,000 bytes.")]
-Actor = Annotated[str | None, Field(description="Who does it. Left out: the API key.", examples=["support:grace"])]
-Facts = Annotated[Metadata | None, Field(description="Any JSON object, at most 8 KiB.", examples=[{"prompt": "a fox"}])]
-Occurred = Annotated[Instant | None, Field(description="When it happened for you; kept, never decides.")]
 
 
 class CostPaid(Body):
@@ -31,17 +24,6 @@ class CostPaid(Body):
 
     minor: Whole = Field(ge=0)
     currency: str = Field(pattern="^[A-Z]{3}$", description="ISO 4217.", examples=["USD"])
-
-
-class Change(Body):
-    """What every change of a balance may say."""
-
-    credit_type: CreditType
-    amount: Amount
-    reason: Reason = None
-    actor: Actor = None
-    metadata: Facts = None
-    occurred_at: Occurred = None
 
 
 class Grant(Change):
@@ -54,6 +36,11 @@ class Grant(Change):
     effective_at: Instant | None = Field(default=None, description="In the future: pending until then. Left out: now.")
     priority: Whole = Field(default=DEFAULT_PRIORITY, description="Lots with a smaller number burn first.")
     cost: CostPaid | None = Field(default=None, description="Money paid for them, for the books.")
+
+    def arguments(self, request: Request) -> dict[str, Any]:
+        """As the credits take them: money as `Money`."""
+        paid = {"cost": Money(self.cost.minor, self.cost.currency)} if self.cost else {}
+        return super().arguments(request) | paid
 
 
 class Deduction(Change):
@@ -90,22 +77,8 @@ class Check(BaseModel):
 )  # fmt: skip
 async def grant(request: Request, account: AccountId, asked: Grant) -> Exact:
     """Gives credits: one new lot. An account that does not exist yet is made. What is owed is repaid first."""
-    receipt = await ledger(request).grant(
-        account,
-        asked.credit_type,
-        asked.amount,
-        key=idempotency_key(request),
-        source=asked.source,
-        expires=DEFAULT if asked.expires is None else asked.expires,
-        effective_at=asked.effective_at,
-        priority=asked.priority,
-        cost=asked.cost and Money(asked.cost.minor, asked.cost.currency),
-        reason=asked.reason,
-        actor=actor(request, asked.actor),
-        metadata=asked.metadata,
-        occurred_at=asked.occurred_at,
-    )
-    return _answer(receipt)
+    key = idempotency_key(request)
+    return written(await ledger(request).grant(account, key=key, **asked.arguments(request)))
 
 
 @routes.post(
@@ -120,18 +93,8 @@ async def grant(request: Request, account: AccountId, asked: Grant) -> Exact:
 )  # fmt: skip
 async def deduct(request: Request, account: AccountId, asked: Deduction) -> Exact:
     """Uses credits up, all or nothing, from the account's lots in burn order."""
-    receipt = await ledger(request).deduct(
-        account,
-        asked.credit_type,
-        asked.amount,
-        key=idempotency_key(request),
-        operation=asked.operation,
-        reason=asked.reason,
-        actor=actor(request, asked.actor),
-        metadata=asked.metadata,
-        occurred_at=asked.occurred_at,
-    )
-    return _answer(receipt)
+    key = idempotency_key(request)
+    return written(await ledger(request).deduct(account, key=key, **asked.arguments(request)))
 
 
 @routes.post(
@@ -144,9 +107,3 @@ async def check(request: Request, account: AccountId, asked: CheckAsked) -> Exac
     """Whether a deduction would be allowed now. It changes nothing and reserves nothing."""
     answer = await ledger(request).check(account, asked.credit_type, asked.amount)
     return Exact(answer._asdict())
-
-
-def _answer(receipt: Receipt) -> Exact:
-    entry = receipt.as_dict()
-    replayed = {"Idempotent-Replayed": "true"} if entry.pop("replayed") else {}
-    return Exact(entry, 201, replayed)

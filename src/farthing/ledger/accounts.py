@@ -40,6 +40,16 @@ class Asked(NamedTuple):
         return checks.fingerprint(self.verb, "", 0, link=self.link)
 
 
+class AccountAgain(Account):
+    """An account, answered to a call that an earlier one with the same key had carried out."""
+
+    __slots__ = ()
+
+    @property
+    def replayed(self) -> bool:
+        return True
+
+
 class Accounts(ABC):
     """The verbs on whole accounts. They write no entry of their own, and keep their keys all the same."""
 
@@ -155,7 +165,8 @@ def _act(tx: Tx, asked: Asked, work: Callable[[], None]) -> Account:
             session,
             Act(*pair, asked.verb, asked.content, asked.link, asked.reason, asked.actor, tx.clock()),
         )
-    return _existing(tx, asked.account)
+    stands = _existing(tx, asked.account)
+    return AccountAgain(*stands) if known else stands
 
 
 def _existing(tx: Tx, account: str) -> Account:

@@ -117,7 +117,7 @@ def require_all(answers: Sequence[Answer]) -> None:
     """
     for index, answer in enumerate(answers):
         if isinstance(answer, FarthingError):
-            raise _placed(answer, index)
+            raise placed(answer, index)
 
 
 def each_for_itself(made: Sequence[Command], submit: Callable[[Command], Future[Outcome]]) -> list[Any]:
@@ -147,9 +147,9 @@ def _command(verbs: Checking, one: Call, index: int) -> Command:
     try:
         return verbs.command(one)
     except FarthingError as error:
-        raise _placed(error, index) from error
+        raise placed(error, index) from error
 
 
-def _placed(error: FarthingError, index: int) -> FarthingError:
+def placed(error: FarthingError, index: int) -> FarthingError:
     """The same error, which also says which of the calls it is about."""
     return type(error)(f"calls[{index}]: {error.message}", **error.facts, index=index)

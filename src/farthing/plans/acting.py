@@ -37,6 +37,16 @@ class Asked(NamedTuple):
     paid: bool = False
 
 
+class SubscriptionAgain(SubscriptionView):
+    """A plan, answered to a call that an earlier one with the same key had carried out."""
+
+    __slots__ = ()
+
+    @property
+    def replayed(self) -> bool:
+        return True
+
+
 def do(tx: Tx, asked: Asked, work: Callable[[], Subscription]) -> SubscriptionView:
     """Does it under the locks of the subscription and the account, once for each key; answers how the plan stands.
 
@@ -54,7 +64,8 @@ def do(tx: Tx, asked: Asked, work: Callable[[], Subscription]) -> SubscriptionVi
         require_unmerged(sql.read_accounts(session, [asked.account]).get(asked.account))
         sub = work()
         acts.add(session, Act(*pair, asked.verb, asked.content, link(sub), asked.reason, asked.actor, tx.clock()))
-    return subscription_view(store.newest(session, asked.account)[0], tx.clock())
+    stands = subscription_view(store.newest(session, asked.account)[0], tx.clock())
+    return SubscriptionAgain(*stands) if known else stands
 
 
 def start(tx: Tx, asked: Asked, code: str, *, trial: bool) -> Subscription:

@@ -93,6 +93,21 @@ class TopUpView(NamedTuple):
     actor: str | None
     stopped_at: datetime | None
 
+    @property
+    def replayed(self) -> bool:
+        """Whether an earlier call with the same key had done what this answers to. Two that say the same are equal."""
+        return False
+
+
+class TopUpAgain(TopUpView):
+    """A top-up, answered to a call that an earlier one with the same key had carried out."""
+
+    __slots__ = ()
+
+    @property
+    def replayed(self) -> bool:
+        return True
+
 
 class _Asked(NamedTuple):
     """Who asks for what, under which key, and why."""
@@ -263,15 +278,17 @@ class ToppingUp:
 
     def forget_card(
         self, account: str, provider: str = "sandbox", *, key: str, reason: str | None = None, actor: str | None = None
-    ) -> None:
+    ) -> bool:
         """Forgets the account's card: it is charged no more, unless that has begun. At the provider it may still be
         kept. Auto top-ups that would need it pause.
 
+        Returns:
+            Whether an earlier call with the same key had done it.
         Raises:
             AccountMerged, KeyReused.
         """
         asked = _asked("forget_card", account, key, checks.text("provider", provider) or "", reason, actor)
-        self._credits.run(
+        return self._credits.run(
             lambda tx: _once(tx, asked, lambda: customers.forget_card(tx.session, account, provider, tx.clock()))
         )
 
@@ -303,13 +320,15 @@ def _known(session: Session, asked: _Asked) -> Act | None:
     return known
 
 
-def _once(tx: Tx, asked: _Asked, work: Callable[[], object]) -> None:
-    """Does it under the account's lock, once for each key."""
+def _once(tx: Tx, asked: _Asked, work: Callable[[], object]) -> bool:
+    """Does it under the account's lock, once for each key; whether an earlier call had."""
     acts.lock_account(tx.session, asked.account)
-    if _known(tx.session, asked) is None:
+    known = _known(tx.session, asked)
+    if known is None:
         require_unmerged(sql.read_accounts(tx.session, [asked.account]).get(asked.account))
         work()
         acts.add(tx.session, Act(*asked, tx.clock()))
+    return known is not None
 
 
 def _do(tx: Tx, asked: _Asked, work: Callable[[], object]) -> TopUpView:
@@ -318,11 +337,12 @@ def _do(tx: Tx, asked: _Asked, work: Callable[[], object]) -> TopUpView:
     The mandate comes first, as in a top-up: wallets are always locked after it.
     """
     store.read(tx.session, asked.account, asked.link, locked=True)
-    _once(tx, asked, work)
+    replayed = _once(tx, asked, work)
     found = store.read(tx.session, asked.account, asked.link)
     if found is None:
         raise no_top_up((asked.account, asked.link))
-    return _view(tx.session, found, tx.clock())
+    stands = _view(tx.session, found, tx.clock())
+    return TopUpAgain(*stands) if replayed else stands
 
 
 def _set(tx: Tx, new: Mandate) -> None:
