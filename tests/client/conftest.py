@@ -12,6 +12,14 @@ import uvicorn
 import farthing
 from farthing import Client, Credits, keys
 from farthing.http import app
+from tests.databases import SqliteFiles
+
+
+@pytest.fixture
+def database_url(sqlite: SqliteFiles) -> Iterator[str]:
+    """On SQLite alone: what a server answers is held to the library's on both by the tests of HTTP."""
+    with sqlite.migrated() as url:
+        yield url
 
 
 @pytest.fixture

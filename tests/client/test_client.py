@@ -12,7 +12,7 @@ import httpx2
 import pytest
 
 import farthing
-from farthing import Client, Credits, Money, keys
+from farthing import Client, Credits, Money, Receipt, call, keys
 from farthing.errors import (
     FarthingError,
     FloatAmount,
@@ -160,3 +160,51 @@ def test_what_is_not_sold_and_not_there(client: Client):
 def test_what_is_no_server_or_no_key(url: str, key: str):
     with pytest.raises(SettingsInvalid):
         farthing.connect(url, key)
+
+
+def test_a_block_holds_captures_and_lets_go(client: Client, address: str, api_key: str):
+    client.grant("ada", "images", 10, key="g", source="gift")
+    with client.hold("ada", "images", 4, key="h1") as held:
+        assert client.holds("ada")[0].id == held.id
+    assert held.ended and held.ended.kind == "capture"
+    with pytest.raises(RuntimeError), client.hold("ada", "images", 4, key="h2"):
+        raise RuntimeError
+    assert client.balance("ada", "images").available == 6
+
+    async def awaited() -> None:
+        async with farthing.connect_async(address, api_key) as again:
+            async with again.hold("ada", "images", 2, key="h3") as hold:
+                await hold.capture(1)
+            assert (await again.balance("ada", "images")).available == 5
+
+    asyncio.run(awaited())
+
+
+def test_many_at_once(client: Client):
+    made = [call.grant("ada", "images", 5, key="g", source="gift"), call.deduct("ada", "images", 9, key="d")]
+    granted, refused = client.post(made, atomic=False)
+    assert isinstance(granted, Receipt) and granted.amount == 5
+    assert isinstance(refused, InsufficientCredits) and refused.shortfall == 4
+    with pytest.raises(InsufficientCredits):
+        client.post([call.deduct("ada", "images", 9, key="d2")])
+
+
+def test_what_is_not_there_is_none(client: Client):
+    assert (client.subscription("ada"), client.card("ada", "sandbox"), client.plan_billings("ada")) == (None, None, [])
+    assert client.top_ups("ada") == []
+
+
+def test_every_verb_and_reading_of_the_library_is_there_or_is_for_code_beside_the_database():
+    beside = {
+        *("alone", "begin", "bulk", "catalog", "clock", "database", "on", "providers", "read", "reload", "run"),
+        *("bad_signatures", "catalog_version", "catalog_versions", "drip", "expire", "expiring", "handle_event"),
+        *("handle_events", "heal_orders", "heal_plans", "provider_event", "provider_events", "receive", "reconcile"),
+        *("retry_event", "secrets", "signer", "start_jobs", "store_event", "submit", "top_up_due", "top_up", "verify"),
+        *("watch", "drawn_lots", "export_history", "explain", "forget_card", "pool", "last_jobs"),
+    }
+    library, client, awaited = (
+        {name for name in dir(kind) if not name.startswith("_")} for kind in (Credits, Client, farthing.AsyncClient)
+    )
+    assert library - client - beside == set()
+    assert client - library == set()
+    assert client == awaited

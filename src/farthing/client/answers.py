@@ -15,6 +15,7 @@ from farthing.errors import FarthingError
 from farthing.views import LINE, Drawn, Line, Page, Receipt
 
 T = TypeVar("T")
+_PROBLEM = ("type", "title", "status", "detail", "code", "request_id", "errors")
 
 
 class ServedLine(Line):
@@ -96,8 +97,9 @@ def problem(status: int, said: Any) -> FarthingError | None:
         return errors.InvalidField(str(told.get("detail")), field=field)
     if kind is None:  # only HTTP has it: a key that is unknown, a scope that is missing
         return FarthingError(str(told.get("detail")), code=code, status=status)
-    hints = {name: hint for name, hint in _hints(kind).items() if name in told and name not in ("code", "message")}
-    return kind(str(told.get("detail")), **{name: decode(hint, told[name]) for name, hint in hints.items()})
+    hints = _hints(kind)
+    facts = {name: decode(hints.get(name), value) for name, value in told.items() if name not in _PROBLEM}
+    return kind(str(told.get("detail")), **facts)
 
 
 def _line(said: Mapping[str, Any]) -> dict[str, Any]:

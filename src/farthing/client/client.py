@@ -11,9 +11,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, TypeVar, cast
 from urllib.parse import urlsplit
 
-from farthing.client import answers, calls
-from farthing.client.calls import Call
-from farthing.errors import FarthingError, OutcomeUnknown, SettingsInvalid, Unavailable
+from farthing.awaiting import AsyncHeld, AsyncHeldFor
+from farthing.client import answers, verbs
+from farthing.client.routes import Call
+from farthing.errors import FarthingError, InvalidField, NotFound, OutcomeUnknown, SettingsInvalid, Unavailable
+from farthing.ledger.verbs import Held, HeldFor
+from farthing.views import Receipt
 
 if TYPE_CHECKING:
     import httpx2
@@ -80,6 +83,8 @@ class _Tried(Generic[T]):
             if response.status_code not in _AGAIN:
                 raise self.problem
             raise _Again
+        if self._call.may_lack and isinstance(error, NotFound):
+            return cast(T, None)
         raise error
 
     def unanswered(self, error: httpx2.HTTPError) -> None:
@@ -118,15 +123,17 @@ class _Connection:
 
     def _asked(self, call: Call[Any]) -> dict[str, Any]:
         asked: dict[str, Any] = {"method": call.method, "url": call.path}
-        query = {name: calls.as_query(value) for name, value in call.query.items()}
-        if query:
-            asked["params"] = query
-        headers: dict[str, bytes] = {}
-        if call.key is not None:
-            headers["idempotency-key"] = call.key.encode("utf-8", "surrogateescape")
-        if call.body is not None:
+        headers = {} if call.key is None else {"idempotency-key": call.key.encode()}
+        if call.method in ("GET", "DELETE"):
+            asked["params"] = dict(call.said)
+        elif call.said:
             headers["content-type"] = b"application/json"
-            asked["content"] = json.dumps(call.body, default=calls.as_json, allow_nan=False).encode()
+            try:
+                asked["content"] = json.dumps(call.said, allow_nan=False).encode()
+            except (ValueError, TypeError) as error:
+                raise InvalidField(
+                    f"JSON cannot say what is asked: {error}. Nothing was changed.", field="metadata"
+                ) from None
         return asked | {"headers": headers}
 
 
@@ -150,6 +157,48 @@ def _awaited(call: Callable[P, Call[T]]) -> Callable[Concatenate[Any, P], Awaita
     return cast(Any, verb)
 
 
+def _held(call: Callable[P, Call[Receipt]]) -> Callable[Concatenate[Any, P], Held]:
+    """The verb that sets credits aside: `with client.hold(…) as hold:` as in the library."""
+
+    @wraps(call)
+    def verb(self: Client, *args: P.args, **kwargs: P.kwargs) -> Held:
+        return Held(cast(Any, self), self.send(call(*args, **kwargs)))
+
+    return cast(Any, verb)
+
+
+def _held_for(call: Callable[P, Call[Receipt]]) -> Callable[Concatenate[Any, P], HeldFor]:
+    """The verb that sets aside what an operation may cost."""
+
+    @wraps(call)
+    def verb(self: Client, *args: P.args, **kwargs: P.kwargs) -> HeldFor:
+        asked = call(*args, **kwargs)
+        return HeldFor(cast(Any, self), self.send(asked), asked.said["usage"].get("dimensions", {}))
+
+    return cast(Any, verb)
+
+
+def _awaited_hold(call: Callable[P, Call[Receipt]]) -> Callable[Concatenate[Any, P], AsyncHeld]:
+    """The verb that sets credits aside: `async with client.hold(…) as hold:` as in the library."""
+
+    @wraps(call)
+    def verb(self: AsyncClient, *args: P.args, **kwargs: P.kwargs) -> AsyncHeld:
+        return AsyncHeld(cast(Any, self), self.send(call(*args, **kwargs)))
+
+    return cast(Any, verb)
+
+
+def _awaited_hold_for(call: Callable[P, Call[Receipt]]) -> Callable[Concatenate[Any, P], AsyncHeldFor]:
+    """The verb that sets aside what an operation may cost."""
+
+    @wraps(call)
+    def verb(self: AsyncClient, *args: P.args, **kwargs: P.kwargs) -> AsyncHeldFor:
+        asked = call(*args, **kwargs)
+        return AsyncHeldFor(cast(Any, self), self.send(asked), asked.said["usage"].get("dimensions", {}))
+
+    return cast(Any, verb)
+
+
 class Client(_Connection):
     """The library's verbs, carried out by a server. Made by `farthing.connect`; safe to share between threads."""
 
@@ -158,19 +207,55 @@ class Client(_Connection):
         httpx2 = _httpx2()
         self._http = httpx2.Client(**self._told)
 
-    account = _sent(calls.account)
-    open_account = _sent(calls.open_account)
-    balances = _sent(calls.balances)
-    balance = _sent(calls.balance)
-    lots = _sent(calls.lots)
-    history = _sent(calls.history)
-    grant = _sent(calls.grant)
-    deduct = _sent(calls.deduct)
-    check = _sent(calls.check)
-    quote = _sent(calls.quote)
-    checkout = _sent(calls.checkout)
-    order = _sent(calls.order)
-    orders = _sent(calls.orders)
+    account = _sent(verbs.account)
+    open_account = _sent(verbs.open_account)
+    freeze = _sent(verbs.freeze)
+    unfreeze = _sent(verbs.unfreeze)
+    merge = _sent(verbs.merge)
+    erase = _sent(verbs.erase)
+    balance = _sent(verbs.balance)
+    balances = _sent(verbs.balances)
+    lots = _sent(verbs.lots)
+    holds = _sent(verbs.holds)
+    check = _sent(verbs.check)
+    estimate = _sent(verbs.estimate)
+    history = _sent(verbs.history)
+    grant = _sent(verbs.grant)
+    deduct = _sent(verbs.deduct)
+    charge = _sent(verbs.charge)
+    reverse = _sent(verbs.reverse)
+    void = _sent(verbs.void)
+    clawback = _sent(verbs.clawback)
+    transfer = _sent(verbs.transfer)
+    capture = _sent(verbs.capture)
+    capture_for = _sent(verbs.capture_for)
+    release = _sent(verbs.release)
+    extend = _sent(verbs.extend)
+    post = _sent(verbs.post)
+    subscription = _sent(verbs.subscription)
+    start_plan = _sent(verbs.start_plan)
+    renew_plan = _sent(verbs.renew_plan)
+    change_plan = _sent(verbs.change_plan)
+    cancel_plan = _sent(verbs.cancel_plan)
+    buy_plan = _sent(verbs.buy_plan)
+    plan_billing = _sent(verbs.plan_billing)
+    plan_billings = _sent(verbs.plan_billings)
+    plan_portal = _sent(verbs.plan_portal)
+    quote = _sent(verbs.quote)
+    checkout = _sent(verbs.checkout)
+    resume_checkout = _sent(verbs.resume_checkout)
+    order = _sent(verbs.order)
+    orders = _sent(verbs.orders)
+    accept_payment = _sent(verbs.accept_payment)
+    dismiss_payment = _sent(verbs.dismiss_payment)
+    top_ups = _sent(verbs.top_ups)
+    set_top_up = _sent(verbs.set_top_up)
+    stop_top_up = _sent(verbs.stop_top_up)
+    resume_top_up = _sent(verbs.resume_top_up)
+    card = _sent(verbs.card)
+    ask_card = _sent(verbs.ask_card)
+    hold = _held(verbs.hold)
+    hold_for = _held_for(verbs.hold_for)
 
     def close(self) -> None:
         """Closes all connections."""
@@ -206,19 +291,55 @@ class AsyncClient(_Connection):
         httpx2 = _httpx2()
         self._http = httpx2.AsyncClient(**self._told)
 
-    account = _awaited(calls.account)
-    open_account = _awaited(calls.open_account)
-    balances = _awaited(calls.balances)
-    balance = _awaited(calls.balance)
-    lots = _awaited(calls.lots)
-    history = _awaited(calls.history)
-    grant = _awaited(calls.grant)
-    deduct = _awaited(calls.deduct)
-    check = _awaited(calls.check)
-    quote = _awaited(calls.quote)
-    checkout = _awaited(calls.checkout)
-    order = _awaited(calls.order)
-    orders = _awaited(calls.orders)
+    account = _awaited(verbs.account)
+    open_account = _awaited(verbs.open_account)
+    freeze = _awaited(verbs.freeze)
+    unfreeze = _awaited(verbs.unfreeze)
+    merge = _awaited(verbs.merge)
+    erase = _awaited(verbs.erase)
+    balance = _awaited(verbs.balance)
+    balances = _awaited(verbs.balances)
+    lots = _awaited(verbs.lots)
+    holds = _awaited(verbs.holds)
+    check = _awaited(verbs.check)
+    estimate = _awaited(verbs.estimate)
+    history = _awaited(verbs.history)
+    grant = _awaited(verbs.grant)
+    deduct = _awaited(verbs.deduct)
+    charge = _awaited(verbs.charge)
+    reverse = _awaited(verbs.reverse)
+    void = _awaited(verbs.void)
+    clawback = _awaited(verbs.clawback)
+    transfer = _awaited(verbs.transfer)
+    capture = _awaited(verbs.capture)
+    capture_for = _awaited(verbs.capture_for)
+    release = _awaited(verbs.release)
+    extend = _awaited(verbs.extend)
+    post = _awaited(verbs.post)
+    subscription = _awaited(verbs.subscription)
+    start_plan = _awaited(verbs.start_plan)
+    renew_plan = _awaited(verbs.renew_plan)
+    change_plan = _awaited(verbs.change_plan)
+    cancel_plan = _awaited(verbs.cancel_plan)
+    buy_plan = _awaited(verbs.buy_plan)
+    plan_billing = _awaited(verbs.plan_billing)
+    plan_billings = _awaited(verbs.plan_billings)
+    plan_portal = _awaited(verbs.plan_portal)
+    quote = _awaited(verbs.quote)
+    checkout = _awaited(verbs.checkout)
+    resume_checkout = _awaited(verbs.resume_checkout)
+    order = _awaited(verbs.order)
+    orders = _awaited(verbs.orders)
+    accept_payment = _awaited(verbs.accept_payment)
+    dismiss_payment = _awaited(verbs.dismiss_payment)
+    top_ups = _awaited(verbs.top_ups)
+    set_top_up = _awaited(verbs.set_top_up)
+    stop_top_up = _awaited(verbs.stop_top_up)
+    resume_top_up = _awaited(verbs.resume_top_up)
+    card = _awaited(verbs.card)
+    ask_card = _awaited(verbs.ask_card)
+    hold = _awaited_hold(verbs.hold)
+    hold_for = _awaited_hold_for(verbs.hold_for)
 
     async def close(self) -> None:
         """Closes all connections."""
