@@ -25,6 +25,7 @@ NEEDS = {
     ("GET", f"{A}/balances/{{credit_type}}"): "read",
     ("GET", f"{A}/lots"): "read",
     ("GET", f"{A}/entries"): "read",
+    ("GET", f"{A}/entries.csv"): "read",
     ("GET", f"{A}/explain"): "read",
     ("POST", f"{A}/grants"): "grant",
     ("POST", f"{A}/deductions"): "spend",
@@ -64,6 +65,9 @@ NEEDS = {
     ("POST", f"{A}/checkouts"): "sell",
     ("GET", f"{A}/orders"): "read",
     ("GET", f"{A}/orders/{{order}}"): "read",
+    ("POST", f"{A}/orders/{{order}}/resume"): "sell",
+    ("POST", f"{A}/orders/{{order}}/accept"): "admin",
+    ("POST", f"{A}/orders/{{order}}/dismiss"): "admin",
     ("POST", "/v1/webhooks/{provider}"): None,
 }
 OTHER_MODE = f"frt_live_{'A' * 43}"

@@ -10,7 +10,7 @@ from farthing import Credits
 from farthing.ledger.posting import MOST
 from tests.http.conftest import Api
 
-pytestmark = pytest.mark.row("D1")
+pytestmark = pytest.mark.row("D1", "L15")
 
 
 def use(amount: Any, key: str, account: str = "ada") -> dict[str, Any]:

@@ -6,7 +6,7 @@ import pytest
 
 from tests.http.conftest import Api
 
-pytestmark = pytest.mark.row("D1")
+pytestmark = pytest.mark.row("D1", "L18")
 ADA = "/v1/accounts/ada"
 
 
