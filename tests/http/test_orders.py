@@ -11,7 +11,7 @@ from tests.http.conftest import Api
 from tests.kit import Clock
 from tests.selling import selling
 
-pytestmark = pytest.mark.row("D1", "P4")
+pytestmark = pytest.mark.row("D1", "P9")
 ORDERS = "/v1/accounts/ada/orders"
 
 
