@@ -1,5 +1,7 @@
 """Over HTTP: open an account, read balances, lots and the ledger."""
 
+import csv
+import io
 from typing import Any
 from urllib.parse import quote
 
@@ -194,3 +196,19 @@ def test_an_application_may_mount_the_api_where_it_likes(shop: Credits):
             "method_not_allowed",
         )
         assert caller.get("/billing/v1/accounts/a%2Fbalances").json()["code"] == "not_found"
+
+
+@pytest.mark.row("D1")
+def test_the_ledger_is_taken_home_as_csv_without_what_is_for_operators_alone(api: Api):
+    api.grant("ada", 5, "g", reason="because she is nice")
+    api.deduct("ada", 2, "d", operation="render")
+    taken = api.get("/v1/accounts/ada/entries.csv", params={"sort": "oldest"})
+    assert taken.headers["content-type"] == "text/csv; charset=utf-8"
+    header, first, second = csv.DictReader(io.StringIO(taken.text)), *csv.DictReader(io.StringIO(taken.text))
+    assert [(one["kind"], one["amount"]) for one in (first, second)] == [("grant", "5"), ("deduct", "-2")]
+    assert not {"reason", "actor", "metadata"} & set(header.fieldnames or ())
+    only = api.get("/v1/accounts/ada/entries.csv", params={"kind": "deduct"}).text
+    assert len(only.splitlines()) == 2
+    for wrong, code in (({"kind": "theft"}, "invalid_field"), ({"limit": 5}, "invalid_request")):
+        refused = api.get("/v1/accounts/ada/entries.csv", params=wrong)
+        assert (refused.status_code, refused.json()["code"]) == (422, code)

@@ -1,6 +1,7 @@
 """Who may call what: every route × every kind of caller."""
 
 import re
+from pathlib import Path
 
 import pytest
 
@@ -25,6 +26,7 @@ NEEDS = {
     ("GET", f"{A}/balances/{{credit_type}}"): "read",
     ("GET", f"{A}/lots"): "read",
     ("GET", f"{A}/entries"): "read",
+    ("GET", f"{A}/entries.csv"): "read",
     ("GET", f"{A}/explain"): "read",
     ("POST", f"{A}/grants"): "grant",
     ("POST", f"{A}/deductions"): "spend",
@@ -64,6 +66,9 @@ NEEDS = {
     ("POST", f"{A}/checkouts"): "sell",
     ("GET", f"{A}/orders"): "read",
     ("GET", f"{A}/orders/{{order}}"): "read",
+    ("POST", f"{A}/orders/{{order}}/resume"): "sell",
+    ("POST", f"{A}/orders/{{order}}/accept"): "admin",
+    ("POST", f"{A}/orders/{{order}}/dismiss"): "admin",
     ("POST", "/v1/webhooks/{provider}"): None,
 }
 OTHER_MODE = f"frt_live_{'A' * 43}"
@@ -84,6 +89,14 @@ def test_what_openapi_says_of_a_route_is_what_is_enforced(api: Api):
     }
     assert said == NEEDS
     assert list(described["components"]["securitySchemes"]) == ["api_key"]
+
+
+@pytest.mark.row("D2")
+def test_the_page_lists_every_route_and_scope_as_they_are():
+    page = (Path(__file__).parents[2] / "docs" / "http.md").read_text("utf-8")
+    listed = re.findall(r"^\| `([A-Z]+) (\S+)` \| (`(\w+)`|anyone) \|", page, re.MULTILINE)
+    assert {(method, path): scope or None for method, path, _, scope in listed} == NEEDS
+    assert dict(re.findall(r"^\| `(\w+)` \| ([^|`]+) \|$", page, re.MULTILINE)) == SCOPES
 
 
 @pytest.mark.row("D2")

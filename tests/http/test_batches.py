@@ -7,10 +7,12 @@ from typing import Any
 import pytest
 
 from farthing import Credits
+from farthing.awaiting import AsyncCredits
+from farthing.errors import DatabaseBusy
 from farthing.ledger.posting import MOST
 from tests.http.conftest import Api
 
-pytestmark = pytest.mark.row("D1")
+pytestmark = pytest.mark.row("D1", "L15")
 
 
 def use(amount: Any, key: str, account: str = "ada") -> dict[str, Any]:
@@ -129,3 +131,14 @@ def test_an_empty_batch_does_nothing_and_one_that_is_too_long_is_refused(api: Ap
     assert post(api).json() == {"data": []}
     refused = post(api, *[use(1, f"d{number}") for number in range(MOST + 1)])
     assert (refused.status_code, refused.json()["code"]) == (422, "invalid_request")
+
+
+def test_what_a_call_meets_inside_is_told_without_its_insides(api: Api, monkeypatch: pytest.MonkeyPatch):
+    async def busy(*_: object, **how: object) -> list[DatabaseBusy]:
+        return [DatabaseBusy("postgresql://db.internal is what it says.")]
+
+    monkeypatch.setattr(AsyncCredits, "post", busy)
+    answer = post(api, use(1, "d"), atomic=False)
+    [one] = answer.json()["data"]
+    assert (answer.status_code, one["problem"]["code"], one["problem"]["status"]) == (200, "database_busy", 503)
+    assert "db.internal" not in answer.text

@@ -8,7 +8,7 @@ import pytest
 
 from tests.http.conftest import Api
 
-pytestmark = pytest.mark.row("D1", "L6")
+pytestmark = pytest.mark.row("D1", "L7", "L8")
 ADA = "/v1/accounts/ada"
 WRONG: list[tuple[str, dict[str, Any], int, str]] = [
     ("reversals", {"entry": "ent_images_9"}, 404, "not_found"),

@@ -7,7 +7,7 @@ import pytest
 from tests.http.conftest import Api
 from tests.kit import Clock
 
-pytestmark = pytest.mark.row("D1")
+pytestmark = pytest.mark.row("D1", "L14")
 
 
 def test_each_open_lot_says_where_it_came_from_and_what_took_credits_out_of_it(api: Api, clock: Clock):

@@ -9,7 +9,7 @@ import pytest
 from tests.http.conftest import Api
 from tests.kit import Clock
 
-pytestmark = pytest.mark.row("D1", "L5")
+pytestmark = pytest.mark.row("D1", "L6")
 HOLDS = "/v1/accounts/ada/holds"
 WRONG: list[tuple[dict[str, Any], str]] = [
     ({"credit_type": "images"}, "invalid_field"),

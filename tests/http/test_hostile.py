@@ -179,14 +179,41 @@ JSON = st.recursive(
     max_leaves=8,
 )
 FIELDS = ["credit_type", "amount", "source", "expires", "effective_at", "priority", "cost", "reason", "metadata", "x"]
+FIELDS += ["usage", "operation", "measures", "dimensions", "entry", "lot", "rest", "to", "into", "plan", "calls"]
+ADA = "/v1/accounts/ada"
+WRITES = [f"{ADA}/{noun}" for noun in ("grants", "deductions", "charges", "holds", "holds/hold_images_1/capture")]
+WRITES += [f"{ADA}/{noun}" for noun in ("reversals", "voids", "clawbacks", "transfers", "merges", "freeze", "plan")]
+WRITES += [f"{ADA}/{noun}" for noun in ("plan/cancel", "plan-checkouts", "cards/sandbox", "orders/ord_1/accept")]
+WRITES += ["/v1/batches", "/v1/estimates"]
+CALLS = st.fixed_dictionaries(
+    {"verb": st.sampled_from(["grant", "deduct", "charge", "hold", "capture", "extend", "void", "transfer"])},
+    optional=dict.fromkeys(["account", "key", "credit_type", "hold", *FIELDS], JSON),
+)
+BATCHES = st.lists(CALLS, max_size=2).map(lambda calls: {"calls": calls})
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(body=JSON | st.dictionaries(st.sampled_from(FIELDS), JSON), route=st.sampled_from(["grants", "deductions"]))
-def test_no_json_at_all_breaks_the_server(api: Api, body: object, route: str):
+@given(body=JSON | st.dictionaries(st.sampled_from(FIELDS), JSON) | BATCHES, path=st.sampled_from(WRITES))
+def test_no_json_at_all_breaks_the_server(api: Api, body: object, path: str):
     answer = api.post(
-        f"/v1/accounts/ada/{route}",
+        path,
         content=json.dumps(body).encode(),
         headers={"Content-Type": "application/json", "Idempotency-Key": "k"},
     )
-    assert answer.status_code in (201, 400, 402, 422)
+    assert answer.status_code in (200, 201, 400, 402, 403, 404, 409, 422)
+
+
+ODD = ["%00", "%F0%9F%A6%8A", "x" * 5000, "hold_images_0", "hold_images_-1", "hold__1", "hold_images_1%00", "%ED%A0%80"]
+
+
+@pytest.mark.row("D1")
+def test_ids_in_paths_that_mean_no_good_find_nothing_and_break_nothing(api: Api):
+    calls = [("POST", "holds/{}/capture"), ("POST", "holds/{}/extend"), ("GET", "plan-billings/{}")]
+    calls += [("DELETE", "top-ups/{}"), ("POST", "top-ups/{}/charge")]
+    calls += [("GET", "cards/{}"), ("POST", "cards/{}"), ("DELETE", "cards/{}")]
+    calls += [("GET", "orders/{}"), ("POST", "orders/{}/resume"), ("GET", "balances/{}")]
+    for method, path in calls:
+        for odd in ODD:
+            answer = api.request(method, f"{ADA}/{path.format(odd)}", headers={"Idempotency-Key": "k"})
+            assert answer.status_code in (404, 409, 422) or path == "cards/{}", (method, path, odd)
+            assert answer.status_code < 500, (method, path, odd)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 
+from farthing import Credits
 from tests.http.conftest import Api
 
-pytestmark = pytest.mark.row("D1")
+pytestmark = pytest.mark.row("D1", "L18")
 ADA = "/v1/accounts/ada"
 
 
@@ -76,3 +79,12 @@ def test_what_people_wrote_is_forgotten_and_amounts_stay(api: Api):
     [entry] = api.get(f"{ADA}/entries").json()["data"]
     assert (entry["amount"], entry["reason"], entry["metadata"], entry["actor"]) == (5, None, None, None)
     assert api.write("/v1/accounts/bob/erase", "e").status_code == 404
+
+
+def test_of_one_freeze_said_8_times_at_once_one_is_no_replay(shop: Credits):
+    with Api(shop) as api, ThreadPoolExecutor(8) as crowd:
+        api.grant("ada", 5, "g")
+        answers = list(crowd.map(lambda _: api.write(f"{ADA}/freeze", "same"), range(8)))
+    assert {answer.status_code for answer in answers} == {200}
+    assert len({answer.content for answer in answers}) == 1
+    assert sum("idempotent-replayed" not in answer.headers for answer in answers) == 1

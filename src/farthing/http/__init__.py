@@ -21,12 +21,15 @@ from farthing.http import (
     cards,
     charges,
     corrections,
+    entries,
     explain,
     holds,
     hooks,
+    orders,
     plans,
     problems,
     selling,
+    shop,
     spending,
     topups,
     transfers,
@@ -84,8 +87,8 @@ _PROBLEM = {
 
 
 _GROUPS = (
-    *(accounts, explain, spending, charges, holds, corrections, transfers, batches),
-    *(plans, selling, billings, topups, cards, hooks),
+    *(accounts, entries, explain, spending, charges, holds, corrections, transfers, batches),
+    *(plans, shop, selling, orders, billings, topups, cards, hooks),
 )
 
 

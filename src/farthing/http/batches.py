@@ -10,10 +10,10 @@ from starlette.requests import Request
 from farthing import errors
 from farthing.core.names import hold_id
 from farthing.errors import FarthingError
-from farthing.http.accounts import Entry
 from farthing.http.auth import needs, require_scope
 from farthing.http.charges import NOT_PRICED, Charge
 from farthing.http.corrections import Clawback, Reversal, Void
+from farthing.http.entries import Entry
 from farthing.http.fields import WRITES, Said
 from farthing.http.holds import Capture, Extension, HoldAsked
 from farthing.http.problems import told

@@ -10,9 +10,9 @@ from starlette.requests import Request
 
 from farthing import errors
 from farthing.errors import InvalidField
-from farthing.http.accounts import Entry
 from farthing.http.auth import needs
 from farthing.http.charges import NOT_PRICED, Usage
+from farthing.http.entries import Entry
 from farthing.http.fields import WRITES, AccountId, CreditType, Occurred, Said
 from farthing.http.route import KEYED, idempotency_key, ledger, refusals, router, written
 from farthing.http.wire import Amount, Body, Exact, Expires, Number, Time

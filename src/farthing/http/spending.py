@@ -10,8 +10,8 @@ from starlette.requests import Request
 from farthing import errors
 from farthing.amounts import Money
 from farthing.core.book import DEFAULT_PRIORITY
-from farthing.http.accounts import Entry
 from farthing.http.auth import needs
+from farthing.http.entries import Entry
 from farthing.http.fields import AccountId, Change, CreditType
 from farthing.http.route import KEYED, idempotency_key, ledger, refusals, router, written
 from farthing.http.wire import Amount, Body, Exact, Expires, Instant, Number, Whole

@@ -12,8 +12,9 @@ from farthing import errors
 from farthing.core.topups import Window
 from farthing.http.auth import needs
 from farthing.http.fields import WRITES, AccountId, Act, Actor
+from farthing.http.orders import Order, priced
 from farthing.http.route import KEYED, actor, done, idempotency_key, ledger, refusals, router
-from farthing.http.selling import NOT_SOLD, Order, priced
+from farthing.http.selling import NOT_SOLD
 from farthing.http.wire import Amount, Body, Exact, Number, Time, Whole
 from farthing.selling.topping_up import TopUpView
 

@@ -6,8 +6,8 @@ from pydantic import Field
 from starlette.requests import Request
 
 from farthing import errors
-from farthing.http.accounts import Entry
 from farthing.http.auth import needs
+from farthing.http.entries import Entry
 from farthing.http.fields import WRITES, AccountId, CreditType, Said
 from farthing.http.route import KEYED, idempotency_key, ledger, refusals, router, written
 from farthing.http.wire import Amount, Exact

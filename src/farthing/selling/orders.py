@@ -123,11 +123,26 @@ class OrderView(NamedTuple):
     locale: str | None
     metadata: dict[str, str]
 
+    @property
+    def replayed(self) -> bool:
+        """Whether an earlier call with the same key had done what this answers to. Two that say the same are equal."""
+        return False
+
     def as_dict(self) -> dict[str, Any]:
         """Every field by name; amounts stay Decimal, times stay datetime."""
         listed = ("lines", "payments", "refunds", "disputes")
         lists = {name: [part._asdict() for part in getattr(self, name)] for name in listed}
         return self._asdict() | lists
+
+
+class OrderAgain(OrderView):
+    """An order, answered to a call that an earlier one with the same key had carried out."""
+
+    __slots__ = ()
+
+    @property
+    def replayed(self) -> bool:
+        return True
 
 
 class OrderPage(NamedTuple):

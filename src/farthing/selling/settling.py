@@ -10,7 +10,7 @@ from farthing.core.payments import Notice
 from farthing.errors import NotFound, PaymentSettled
 from farthing.ledger.beat import act_said, key_reused
 from farthing.selling.hearing import carry_out
-from farthing.selling.orders import OrderView, view
+from farthing.selling.orders import OrderAgain, OrderView, view
 from farthing.store import acts, orders, promos, sql
 from farthing.store.acts import Act
 
@@ -40,11 +40,16 @@ def decide(credits: Credits, decided: Decided) -> OrderView:
         key=checks.caller_key(decided.key), reason=checks.text("reason", decided.reason),
         actor=checks.text("actor", decided.actor, most=200),
     )  # fmt: skip
-    return view(credits.run(lambda tx: _decided(tx, asked)), credits.clock())
+    order, replayed = credits.run(lambda tx: _decided(tx, asked))
+    stands = view(order, credits.clock())
+    return OrderAgain(*stands) if replayed else stands
 
 
-def _decided(tx: Tx, asked: Decided) -> Order:
-    """The order after it, once for each key. Locks are taken as hearing a webhook does: order, promo code, wallets."""
+def _decided(tx: Tx, asked: Decided) -> tuple[Order, bool]:
+    """The order after it, once for each key; and whether an earlier call had decided.
+
+    Locks are taken as hearing a webhook does: order, promo code, wallets.
+    """
     session, now, pair = tx.session, tx.clock(), (asked.account, asked.key)
     before = orders.read(session, asked.account, asked.order, locked=True)
     if before is None:
@@ -58,14 +63,14 @@ def _decided(tx: Tx, asked: Decided) -> Order:
     decided = Settlement(money.payment, asked.key, asked.said, money.amount_minor, money.currency, now)
     verb, content = SETTLING[asked.said], settled_content(before.id, decided)
     if _known(tx, pair, verb, content):
-        return before
+        return before, True
     _require_open(before, money, asked.said)
     after = settle(before, decided, now)
     orders.keep_settlement(session, before, decided)
     acts.add(session, Act(*pair, verb, content, before.id, asked.reason, asked.actor, now))
     if after._replace(settled=before.settled) != before:
         carry_out(tx, after, now, fulfilled=after.state == "fulfilled")
-    return after
+    return after, False
 
 
 def _known(tx: Tx, pair: tuple[str, str], verb: str, content: bytes) -> bool:
