@@ -20,6 +20,14 @@ def books(sqlite, clock: Clock) -> Iterator[Credits]:
 
 
 @pytest.fixture(params=SITES, ids=lambda site: site.__name__)
+def site_on_both(request: pytest.FixtureRequest, credits: Credits) -> Iterator[Site]:
+    """As `site`, on SQLite and on PostgreSQL."""
+    credits.open_account("ada")
+    with request.param(credits) as site:
+        yield site
+
+
+@pytest.fixture(params=SITES, ids=lambda site: site.__name__)
 def site(request: pytest.FixtureRequest, books: Credits) -> Iterator[Site]:
     with request.param(books) as site:
         yield site

@@ -123,11 +123,20 @@ def test_more_than_was_set_aside_is_no_answer_and_no_charge(site: Site):
     assert (reply.status, reply.said["code"], left(site)) == (422, "capture_too_large", (10, 0))
 
 
-def test_of_many_who_race_for_the_last_credits_as_many_run_as_are_paid(site: Site):
+def test_of_many_who_race_for_the_last_credits_as_many_run_as_are_paid(site_on_both: Site):
+    site = site_on_both
     with ThreadPoolExecutor(8) as threads:
         statuses = list(threads.map(lambda _: site.ask("/images").status, range(8)))
     assert sorted(statuses) == [200] * 5 + [402] * 3
     assert (len(site.ran), left(site)) == (5, (0, 0))
+
+
+def test_the_same_on_both_databases(site_on_both: Site):
+    for path, after in (("/images", 8), ("/fails", 8), ("/sketches", 5), ("/metered-torn", 3)):
+        for _ in range(2):
+            site_on_both.ask(path, idempotency_key="k")
+        assert left(site_on_both) == (after, 0)
+    assert site_on_both.ask("/films").said["shortfall"] == 2
 
 
 @pytest.fixture

@@ -33,7 +33,7 @@ class ChargeMiddleware:
         app: App,
         credits: Credits | AsyncCredits,
         *,
-        price: Callable[[Scope], Price | None | Awaitable[Price | None]],
+        price: Callable[[Scope], Price | Awaitable[Price | None] | None],
         account: Asked,
         top_up_url: str | Callable[[InsufficientCredits], str | None] | None = None,
     ) -> None:
