@@ -53,6 +53,7 @@ PATHS = {
     "/nothing": Path(5, used=0),
     "/too-much": Path(2, used=3),
     "/films": Path(5, parts=5),
+    "/no-films": Path(5, used=1, parts=2, status=404),
     "/torn": Path(5, parts=5, breaks_after=2),
     "/metered": Path(5, used=1, parts=5),
     "/metered-torn": Path(5, used=1, parts=5, breaks_after=2),

@@ -41,14 +41,18 @@ def key_of(method: str, target: str, given: str | None, *, place: int = 0) -> st
     """The key of a request's hold: of its Idempotency-Key for this method and target, or one for this request alone.
 
     Args:
-        target: path and query, so that a key given for one thing pays for no other.
+        target: path and query, so that a key given for one thing pays for no other. Only a digest of the query is
+            kept: what people write there has no place in a ledger.
         place: how many charges the same request has already.
     """
     if not given:
         return uuid7().hex
-    said = f"{method} {target} {given}" + (f" +{place}" if place else "")
-    if said.isprintable() and len(said.encode("utf-8", "replace")) <= _LONGEST_BYTES:
-        return said
+    path, asks, query = target.partition("?")
+    said = f"{method} {path}{asks}{_digest(query)[:32] if asks else ''} {given}" + (f" +{place}" if place else "")
+    return said if said.isprintable() and len(said.encode("utf-8", "replace")) <= _LONGEST_BYTES else _digest(said)
+
+
+def _digest(said: str) -> str:
     return sha256(said.encode("utf-8", "backslashreplace")).hexdigest()
 
 
