@@ -22,7 +22,7 @@ import farthing
 from farthing import AsyncCredits, Credits
 
 # Naive times, so that nothing of how Django reads values may reach ours.
-django.conf.settings.configure(DATABASES={}, USE_TZ=False)
+django.conf.settings.configure(DATABASES={}, USE_TZ=False, SECRET_KEY="for tests only")
 django.setup()
 
 INSERT = "INSERT INTO renders (name) VALUES ('{}')"

@@ -726,4 +726,24 @@ MUTANTS = (
         "if paid_by := billings.of_plan(tx.session, asked.account):", "if paid_by := None:",
         _in("stories", "buying_plans", "what_a_provider_bills_is_not_ended_or_changed_behind_its_back"),
     ),
+    Mutant(
+        "a request that failed costs nothing", "integrations/charging.py",
+        "    return Decimal(0)", "    return used",
+        _in("integrations", "charging", "what_is_due"),
+    ),
+    Mutant(
+        "who finds the hold gone pays all the same", "integrations/settling.py",
+        'if error.facts["ended"] == "capture":', "if True:",
+        _in("integrations", "charging", "where_one_fails_the_other_pays"),
+    ),
+    Mutant(
+        "an answer is paid before it is given", "integrations/asgi.py",
+        "await self._settle_whole()", "pass",
+        _in("integrations", "asgi", "an_answer_is_not_begun_before_it_is_paid_and_a_stream_ends_paid"),
+    ),
+    Mutant(
+        "a key pays for one target", "integrations/settling.py",
+        'said = f"{method} {path}{asks}', 'said = f"{method}{asks}',
+        _in("integrations", "charging", "a_key_pays_for_one_method_and_target_and_for_one_amount"),
+    ),
 )  # fmt: skip

@@ -218,6 +218,14 @@ def test_importing_farthing_pulls_nothing_and_opening_it_sqlalchemy_and_nothing_
     assert opening & later == set()
 
 
+@pytest.mark.parametrize(
+    ("adapter", "framework"), [("asgi", None), ("fastapi", "fastapi"), ("flask", "flask"), ("django", "django")]
+)
+def test_an_integration_pulls_its_own_framework_and_no_other(adapter: str, framework: str | None):
+    pulled = third_party(loaded(f"import farthing.integrations.{adapter}"))
+    assert pulled & {"fastapi", "flask", "django"} == ({framework} if framework else set())
+
+
 def loaded(statement: str) -> set[str]:
     """The modules that a statement loads in a Python that has just started."""
     program = f"import sys; before = set(sys.modules); {statement}; print(*set(sys.modules) - before)"

@@ -19,10 +19,10 @@ from farthing import http, jobs, opening
 from farthing.credits import Credits
 from farthing.errors import FarthingError, NotReady, SettingsInvalid
 from farthing.http.frame import MAX_BODY_BYTES
-from farthing.http.problems import title_of
 from farthing.providers.sandbox import Sandbox
 from farthing.reloading import reloading
 from farthing.settings import Settings
+from farthing.statuses import title_of
 from farthing.store import migrations
 
 log = logging.getLogger("farthing")

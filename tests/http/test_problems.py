@@ -6,7 +6,8 @@ import pytest
 
 from farthing import Credits, errors
 from farthing.errors import FarthingError
-from farthing.http.problems import HTTP_ONLY, STATUS, status_of, title_of
+from farthing.http.problems import HTTP_ONLY
+from farthing.statuses import STATUS, status_of, title_of
 from tests.http.conftest import Api
 
 KINDS = [

@@ -14,7 +14,8 @@ from farthing.core.checks import MAX_KEY_BYTES
 from farthing.errors import FarthingError
 from farthing.http import wire
 from farthing.http.auth import admit, scope_of
-from farthing.http.problems import Problem, status_of, title_of
+from farthing.http.problems import Problem
+from farthing.statuses import status_of, title_of
 from farthing.views import Receipt
 
 KEYED = {
