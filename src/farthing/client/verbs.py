@@ -13,6 +13,7 @@ from farthing.credits import Credits
 from farthing.errors import FarthingError
 from farthing.ledger import posting
 from farthing.ledger.accounts import Accounts
+from farthing.ledger.explanation import Explanation
 from farthing.ledger.verbs import Verbs
 from farthing.plans.verbs import Plans
 from farthing.selling.billing import BillingView, PlanCheckout
@@ -20,6 +21,7 @@ from farthing.selling.checkout import Checkout
 from farthing.selling.orders import OrderPage, OrderView
 from farthing.selling.subscribing import Subscribing
 from farthing.selling.topping_up import CardPage, CardView, ToppingUp, TopUpView
+from farthing.selling.topups import ToppedUp
 from farthing.selling.verbs import Selling
 from farthing.store.sql import Account
 from farthing.views import (
@@ -52,6 +54,7 @@ balances = route(Credits.balances, f"GET {_OF}/balances", listed(Balance))
 lots = route(Credits.lots, f"GET {_OF}/lots", listed(LotView))
 holds = route(Credits.holds, f"GET {_OF}/holds", listed(HoldView))
 check = route(Credits.check, f"POST {_OF}/checks", one(Check))
+explain = route(Credits.explain, f"GET {_OF}/explain", one(Explanation))
 estimate = route(Credits.estimate, "POST estimates", one(EstimateView))
 
 
@@ -113,7 +116,15 @@ set_top_up = route(ToppingUp.set_top_up, f"PUT {_TOP_UP}", one(TopUpView))
 stop_top_up = route(ToppingUp.stop_top_up, f"DELETE {_TOP_UP}", one(TopUpView))
 resume_top_up = route(ToppingUp.resume_top_up, f"POST {_TOP_UP}/resume", one(TopUpView))
 card = route(ToppingUp.card, f"GET {_CARD}", one(CardView), may_lack=True)
+top_up = route(ToppingUp.top_up, f"POST {_TOP_UP}/charge", one(ToppedUp))
 ask_card = route(ToppingUp.ask_card, f"POST {_CARD}", one(CardPage))
+
+
+def _replayed(_: Any, replayed: bool) -> bool:
+    return replayed
+
+
+forget_card = route(ToppingUp.forget_card, f"DELETE {_CARD}", _replayed)
 
 
 def quote(
