@@ -737,6 +737,11 @@ MUTANTS = (
         _in("integrations", "charging", "where_one_fails_the_other_pays"),
     ),
     Mutant(
+        "a retry that fails lets go of nothing of the first one's", "integrations/settling.py",
+        "if charged.repeated:", "if False:",
+        _in("integrations", "charging", "a_retry_that_fails_lets_go_of_nothing_that_the_first_one_still_needs"),
+    ),
+    Mutant(
         "an answer is paid before it is given", "integrations/asgi.py",
         "await self._settle_whole()", "pass",
         _in("integrations", "asgi", "an_answer_is_not_begun_before_it_is_paid_and_a_stream_ends_paid"),

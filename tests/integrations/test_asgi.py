@@ -114,6 +114,28 @@ def test_a_cancelled_request_is_let_go_of(books: Credits):
     assert balance(books) == (10, 0)
 
 
+def test_who_is_cancelled_while_credits_are_set_aside_keeps_none_of_them(books: Credits):
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        raise AssertionError("it must not run")
+
+    def account(scope: Any) -> str:
+        asyncio.get_running_loop().call_soon(tasks[0].cancel)
+        return "ada"
+
+    async def cancelled() -> None:
+        middleware = ChargeMiddleware(app, books, price=lambda scope: price(2, "images"), account=account)
+        scope = {"type": "http", "method": "POST", "path": "/", "headers": []}
+        tasks.append(asyncio.create_task(middleware(scope, None, None)))  # pyright: ignore[reportArgumentType]
+        await asyncio.wait(tasks)
+        assert tasks[0].cancelled()
+        await asyncio.wait(asyncio.all_tasks() - {asyncio.current_task()}, timeout=10)  # pyright: ignore
+
+    tasks: list[asyncio.Task[None]] = []
+    asyncio.run(cancelled())
+    assert balance(books) == (10, 0)
+    assert [line.kind for line in books.history("ada").data] == ["release", "hold", "grant"]
+
+
 def test_what_costs_nothing_and_what_is_no_request_passes(books: Credits):
     seen: list[str] = []
 

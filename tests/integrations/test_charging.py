@@ -176,6 +176,15 @@ def test_where_one_fails_the_other_pays(shop: Site):
     assert left(shop) == (8, 0)
 
 
+def test_a_retry_that_fails_lets_go_of_nothing_that_the_first_one_still_needs(shop: Site):
+    first, second = begun(shop), begun(shop)
+    shop.credits.deduct("ada", "images", 8, key="d")
+    settled(shop, second, Delivery.NONE)
+    assert left(shop) == (2, 2)
+    settled(shop, first)
+    assert left(shop) == (0, 0)
+
+
 def test_work_that_outlasts_its_hold_is_charged_all_the_same_and_once(shop: Site, clock: Clock):
     slow = begun(shop)
     clock.move("16m")

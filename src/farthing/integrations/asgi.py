@@ -11,7 +11,7 @@ from farthing.credits import Credits
 from farthing.errors import FarthingError, InsufficientCredits
 from farthing.integrations.answers import Answer, answer_to
 from farthing.integrations.charging import Asked, Charged, Charging, Declined, Delivery, Price, price
-from farthing.integrations.settling import begin, carry_out_awaiting, finish, key_of, surely
+from farthing.integrations.settling import begin_awaiting, carry_out_awaiting, finish, key_of, surely
 
 __all__ = ["ChargeMiddleware", "Charges", "Price", "price"]
 
@@ -87,7 +87,7 @@ class Charges:
         scope = self.scope
         target = scope["path"] + ("?" + scope["query_string"].decode("latin-1") if scope.get("query_string") else "")
         key = key_of(scope["method"], target, header(scope, b"idempotency-key"), place=len(self._charged))
-        charged = await carry_out_awaiting(begin(self.charging, price, request, key), self.charging.awaiting)
+        charged = await begin_awaiting(self.charging, price, request, key)
         self._charged.append(charged)
         return charged
 

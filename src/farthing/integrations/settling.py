@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Coroutine, Generator
+from contextlib import suppress
 from decimal import Decimal
 from hashlib import sha256
 from inspect import isawaitable
@@ -34,7 +35,7 @@ Step = Callable[[Any], Any]
 Steps = Generator[Step, Any, T]
 
 _LONGEST_BYTES = 160
-_under_way = set[asyncio.Task[None]]()  # a loop itself keeps tasks only weakly
+_under_way = set[asyncio.Task[Any]]()  # a loop itself keeps tasks only weakly
 
 
 def key_of(method: str, target: str, given: str | None, *, place: int = 0) -> str:
@@ -88,12 +89,31 @@ async def carry_out_awaiting(steps: Steps[T], credits: AsyncCredits) -> T:
         return done.value
 
 
-async def surely(work: Coroutine[Any, Any, None]) -> None:
-    """`work`, which goes on also when its caller is cancelled."""
+async def surely(work: Coroutine[Any, Any, T]) -> T:
+    """What `work` comes to; it goes on also when its caller is cancelled."""
+    return await asyncio.shield(_started(work))
+
+
+def _started(work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
     task = asyncio.ensure_future(work)
     _under_way.add(task)
     task.add_done_callback(_under_way.discard)
-    await asyncio.shield(task)
+    return task
+
+
+async def begin_awaiting(charging: Charging, price: Price, request: Any, key: str) -> Charged:
+    """As `begin`, with its errors. What was set aside for a caller that was cancelled meanwhile is released."""
+    beginning = _started(carry_out_awaiting(begin(charging, price, request, key), charging.awaiting))
+
+    async def let_go() -> None:
+        with suppress(Exception):  # nobody waits for the refusal any more
+            await carry_out_awaiting(finish(await beginning, Delivery.NONE), charging.awaiting)
+
+    try:
+        return await asyncio.shield(beginning)
+    except asyncio.CancelledError:
+        _started(let_go())
+        raise
 
 
 def begin(charging: Charging, price: Price, request: Any, key: str) -> Steps[Charged]:
@@ -192,6 +212,9 @@ def _capture(charged: Charged, amount: Decimal | None) -> Steps[None]:
 
 
 def _release(charged: Charged) -> Steps[None]:
+    """Ends the hold, if it was made for this request: one that a retry found may be that of a request under way."""
+    if charged.repeated:
+        return
     try:
         yield lambda credits: credits.release(charged.account, charged.hold)
     except HoldEnded:

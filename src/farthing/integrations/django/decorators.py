@@ -16,7 +16,7 @@ from farthing.integrations.answers import answer_to
 from farthing.integrations.charging import Asked, Charged, Charging, Declined, Delivery, Price
 from farthing.integrations.charging import price as priced
 from farthing.integrations.django.configuration import charging
-from farthing.integrations.settling import Steps, begin, carry_out, carry_out_awaiting, finish, key_of, surely
+from farthing.integrations.settling import begin, begin_awaiting, carry_out, carry_out_awaiting, finish, key_of, surely
 from farthing.integrations.streams import AsyncDelivering, Delivering
 from farthing.ledger.commands import DEFAULT, Expires
 
@@ -56,7 +56,7 @@ def _plain(view: View, costs: Price) -> View:
     def charging_view(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         whom = charging()
         try:
-            charged = _note(request, carry_out(_begin(whom, costs, request), whom.credits))
+            charged = _note(request, carry_out(begin(whom, costs, request, _key(request)), whom.credits))
             try:
                 response = view(request, *args, **kwargs)
             except BaseException:
@@ -77,7 +77,7 @@ def _awaited(view: View, costs: Price) -> View:
     async def charging_view(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         whom = await sync_to_async(charging)()
         try:
-            charged = _note(request, await carry_out_awaiting(_begin(whom, costs, request), whom.awaiting))
+            charged = _note(request, await begin_awaiting(whom, costs, request, _key(request)))
             try:
                 response = await view(request, *args, **kwargs)
             except BaseException:
@@ -93,10 +93,9 @@ def _awaited(view: View, costs: Price) -> View:
     return charging_view
 
 
-def _begin(whom: Charging, costs: Price, request: HttpRequest) -> Steps[Charged]:
+def _key(request: HttpRequest) -> str:
     place = len(getattr(request, "farthing_charges", ()))
-    key = key_of(request.method or "", request.get_full_path(), _header(request, "Idempotency-Key"), place=place)
-    return begin(whom, costs, request, key)
+    return key_of(request.method or "", request.get_full_path(), _header(request, "Idempotency-Key"), place=place)
 
 
 def _header(request: Any, name: str) -> str | None:
