@@ -73,7 +73,7 @@ def image(_: HttpRequest) -> JsonResponse:
     return JsonResponse({"image": "sunset"})
 
 
-@charge(two_each, "images")
+@charge(two_each, "images", on_repeat="run")
 def images(request: Any, count: int) -> JsonResponse:
     return JsonResponse({"images": ["sunset"] * count, "repeated": request.charged.repeated})
 

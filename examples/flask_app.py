@@ -42,7 +42,7 @@ def image() -> dict[str, str]:
 
 
 @routes.post("/images/<int:count>")
-@charge(two_each, "images")
+@charge(two_each, "images", on_repeat="run")
 def images(count: int) -> dict[str, object]:
     return {"images": ["sunset"] * count, "repeated": charged().repeated}
 

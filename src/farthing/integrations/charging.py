@@ -50,7 +50,7 @@ class Price(NamedTuple):
     credit_type: str
     operation: str | None = None
     expires: Expires = DEFAULT
-    on_repeat: str = "run"
+    on_repeat: str = "refuse"
 
 
 def price(
@@ -59,7 +59,7 @@ def price(
     *,
     operation: str | None = None,
     expires: Expires = DEFAULT,
-    on_repeat: str = "run",
+    on_repeat: str = "refuse",
 ) -> Price:
     """What requests cost, checked once, where the application is made.
 
@@ -68,8 +68,8 @@ def price(
             what is free.
         operation: what they are for, noted on the entries. expires: of the hold, as for `Credits.hold`; work that takes
             longer is charged all the same, if there are credits then.
-        on_repeat: what becomes of a request whose Idempotency-Key was charged already: "run" it again without charging
-            again, or "refuse" it.
+        on_repeat: what becomes of a request whose Idempotency-Key was charged already: "refuse" it, or "run" it again
+            without charging again, for handlers that answer the same once more. Callers choose their keys.
     Raises:
         FloatAmount, InvalidAmount: the amount is none. InvalidField: `on_repeat` is another word.
     """

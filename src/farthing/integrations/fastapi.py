@@ -57,7 +57,7 @@ def charge(
     *,
     operation: str | None = None,
     expires: Expires = DEFAULT,
-    on_repeat: str = "run",
+    on_repeat: str = "refuse",
 ) -> Callable[[Request], Awaitable[Charged]]:
     """A dependency that charges for the request: set aside before the handler runs, captured when its answer is a
     success (below 400), released when it is not or when it raises.

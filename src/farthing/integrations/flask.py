@@ -69,7 +69,7 @@ def charge(
     *,
     operation: str | None = None,
     expires: Expires = DEFAULT,
-    on_repeat: str = "run",
+    on_repeat: str = "refuse",
 ) -> Callable[[View], View]:
     """A decorator that charges for a view: set aside before it runs, captured when its answer is a success (below 400),
     released when it is not or when it raises. Stands below `@app.route`.

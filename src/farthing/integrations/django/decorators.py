@@ -29,7 +29,7 @@ def charge(
     *,
     operation: str | None = None,
     expires: Expires = DEFAULT,
-    on_repeat: str = "run",
+    on_repeat: str = "refuse",
 ) -> Callable[[View], View]:
     """A decorator that charges for a view, plain or async: set aside before it runs, captured when its answer is a
     success (below 400), released when it is not or when it raises. The view finds its `Charged` in `request.charged`.
