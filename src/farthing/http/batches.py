@@ -178,10 +178,10 @@ class Outcomes(BaseModel):
 async def post(request: Request, asked: Batch) -> Exact:
     """Many writes in one call. Each has its own account and key, so the whole batch may be sent again.
 
-    What calls name, such as a hold to capture, was there before the batch: no call names what another one makes. A call
-    that is wrong as written stops all of them, and so does the first refusal where they are atomic: its problem has the
-    call's `index`, from 0. Besides `spend`, a grant needs the scope `grant`, and what takes back lots or moves
-    credits needs `admin`.
+    A call that is wrong as written stops all of them, and so does the first refusal where they are atomic: its problem
+    has the call's `index`, from 0. A reversal finds only deductions that were made before the batch.
+
+    Besides `spend`, a grant needs the scope `grant`, and what takes back lots or moves credits needs `admin`.
     """
     for one in asked.calls:
         require_scope(request.state.api_key, _NEEDS.get(one.verb, "spend"))
