@@ -52,7 +52,9 @@ async def image() -> dict[str, str]:
 
 
 @routes.post("/images/{count:int}")
-async def images(count: int, charged: Annotated[Charged, Depends(charge(two_each, "images", on_repeat="run"))]) -> dict[str, object]:
+async def images(
+    count: int, charged: Annotated[Charged, Depends(charge(two_each, "images", on_repeat="run"))]
+) -> dict[str, object]:
     return {"images": ["sunset"] * count, "repeated": charged.repeated}
 
 

@@ -26,7 +26,7 @@ def last(body: bytes) -> dict[str, Any]:
 
 
 def site(books: Credits, app: Any, **said: Any) -> Ask:
-    said = {"price": lambda scope: price(2, "images"), "account": lambda scope: "ada"} | said
+    said = {"price": lambda scope: price(2, "images", on_repeat="run"), "account": lambda scope: "ada"} | said
     return over_asgi(ChargeMiddleware(app, books, **said))
 
 

@@ -148,7 +148,7 @@ def shop(books: Credits) -> Site:
 
 def begun(site: Site, key: str = "k", amount: int = 2) -> Charged:
     ada = Charging(site.credits, account=lambda request: "ada")
-    return carry_out(begin(ada, price(amount, "images"), None, key), site.credits)
+    return carry_out(begin(ada, price(amount, "images", on_repeat="run"), None, key), site.credits)
 
 
 def settled(site: Site, charged: Charged, delivery: Delivery = Delivery.WHOLE) -> Charged:

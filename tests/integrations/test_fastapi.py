@@ -78,10 +78,10 @@ def test_a_handler_that_does_not_await_and_one_that_raises_an_answer(books: Cred
 
 
 def test_two_charges_of_one_request_are_two(books: Credits):
-    app = FastAPI(dependencies=[Depends(charge(1, "images"))])
+    app = FastAPI(dependencies=[Depends(charge(1, "images", on_repeat="run"))])
     install(app, books, account=lambda request: "ada")
 
-    @app.post("/both", dependencies=[Depends(charge(1, "images"))])
+    @app.post("/both", dependencies=[Depends(charge(1, "images", on_repeat="run"))])
     def both() -> str:
         return "done"
 
