@@ -48,6 +48,7 @@ class Session:
 
     alone = False
     failed = False
+    told: tuple[Any, ...] = ()  # events written in it, for whoever listens in this process once it has committed
 
     def __init__(self, cursor: Any, dialect: Dialect) -> None:
         self._cursor = cursor
@@ -136,6 +137,7 @@ class Database:
 
     def __init__(self, url: str | sa.URL) -> None:
         self.url, self.dialect = parse_url(url)
+        self.hears: Callable[[Sequence[Any]], None] = lambda told: None  # of events, after their commit; must not wait
         self._open()
         alive = weakref.ref(self)
         os.register_at_fork(
@@ -205,6 +207,8 @@ class Database:
                 if self.dialect.trouble(error) == "lost":
                     raise _unknown() from error
                 raise
+            if session.told:
+                self.hears(session.told)
 
     @contextmanager
     def _piped(self, pipe: Callable[[Any], AbstractContextManager[Any]]) -> Generator[Session]:
@@ -223,6 +227,8 @@ class Database:
                 if committing and self.dialect.trouble(error) == "lost":
                     raise _unknown() from error
                 raise
+            if session.told:
+                self.hears(session.told)
 
     def run(self, work: Callable[[Session], T], *, hurried: bool = False) -> T:
         """`work` in a writing transaction, tried again while the database asks for it.
