@@ -19,7 +19,7 @@ import farthing
 from farthing.core.events import KINDS, again
 from farthing.errors import InsufficientCredits, InvalidField, NotFound
 from farthing.events.delivering import LEASE
-from farthing.store.database import Database
+from farthing.store.database import Database, Session
 from farthing.testing import Post
 from tests.kit import SHOP, START, Clock, proved, shop
 from tests.receiver import Receiver, receiving
@@ -88,6 +88,45 @@ def test_without_a_threshold_nothing_is_written(credits: farthing.Credits):
     credits.grant("ada", "images", 100, key="g", source="gift")
     credits.deduct("ada", "images", 100, key="d")
     assert credits.events() == []
+
+
+def test_a_long_block_that_crossed_a_threshold_holds_up_no_other_wallet(postgresql: Any, clock: Clock):
+    text = LOW.replace("scale = 2\n", "scale = 2\nlow = 5\n")
+    with postgresql.migrated() as url, proved(url, clock, text) as credits:
+        for kind in ("images", "chat"):
+            credits.grant("ada", kind, 30, key=f"g:{kind}", source="gift")
+        with credits.begin() as tx:
+            tx.deduct("ada", "images", 20, key="d1")
+            other = threading.Thread(target=credits.deduct, args=("ada", "chat", 28), kwargs={"key": "d2"})
+            other.start()
+            other.join(timeout=10)
+            assert not other.is_alive()
+        assert [(one.sequence, one.data["credit_type"]) for one in credits.events("ada")] == [
+            (2, "images"),
+            (1, "chat"),
+        ]
+
+
+def test_a_deduction_that_crosses_nothing_asks_nothing_more_of_the_database(
+    sqlite: Any, clock: Clock, monkeypatch: pytest.MonkeyPatch
+):
+    asked: list[str] = []
+
+    def noting(real: Any) -> Any:
+        return lambda self, sql, *more: (asked.append(sql), real(self, sql, *more))[1]
+
+    for name in ("execute", "executemany"):
+        monkeypatch.setattr(Session, name, noting(getattr(Session, name)))
+
+    def statements(text: str) -> list[str]:
+        with sqlite.migrated() as url, proved(url, clock, text) as credits:
+            credits.grant("ada", "images", 100, key="g", source="gift")
+            asked.clear()
+            credits.deduct("ada", "images", 1, key="d")
+            return list(asked)
+
+    plain, with_low = statements(SHOP), statements(LOW)
+    assert plain == with_low and plain != []
 
 
 def test_amounts_are_exact_and_a_new_wallet_has_not_recovered(database_url: str, clock: Clock):

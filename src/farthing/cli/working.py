@@ -25,7 +25,7 @@ def jobs(
     every: Annotated[float, typer.Option(min=1, help="Seconds from one round to the next.")] = 30.0,
     as_json: AsJson = False,
 ) -> None:
-    """Run the jobs: pay plans, book what expired, handle webhooks, ask about orders, top up, send events. `serve` too."""
+    """Run the jobs: pay plans, book what expired, ask about orders, top up, send events, … `serve` does so too."""
     from farthing.jobs import run_all
     from farthing.reloading import reloading
     from farthing.settings import load

@@ -48,7 +48,9 @@ class Session:
 
     alone = False
     failed = False
-    told: tuple[Any, ...] = ()  # events written in it, for whoever listens in this process once it has committed
+    untold: tuple[Any, ...] = ()  # events of it that are written last, by `finish`
+    told: tuple[Any, ...] = ()  # and those that were, for whoever listens in this process once it has committed
+    finish: Callable[[], object] = staticmethod(lambda: None)  # what is left to be done before the commit
 
     def __init__(self, cursor: Any, dialect: Dialect) -> None:
         self._cursor = cursor
@@ -199,6 +201,7 @@ class Database:
         with self._turn, self._connection(self._writes, self.dialect.begin) as connection:
             session = (Session if self.dialect.locks_rows else Guarded)(connection.cursor(), self.dialect)
             yield session
+            session.finish()
             if session.failed or self.dialect.died(connection):
                 raise _undone()
             try:
@@ -221,6 +224,7 @@ class Database:
                     session = Piped(piped, self.dialect)
                     session.execute("BEGIN")
                     yield session
+                    session.finish()
                     committing = True
                     session.execute("COMMIT")
             except Exception as error:

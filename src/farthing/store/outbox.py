@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
+from functools import partial
 from typing import NamedTuple
 
 from uuid_utils import uuid7
@@ -33,9 +34,15 @@ _BATCH = 500
 
 
 def write(session: Session, told: Sequence[Told]) -> None:
-    """Writes events, each with the next number of its account; others who would number there wait for the commit."""
-    if not told:
-        return
+    """Writes events when all else of the transaction is written: whoever numbers holds up all others of the account."""
+    if told:
+        session.untold = (*session.untold, *told)
+        session.finish = partial(_write, session)
+
+
+def _write(session: Session) -> None:
+    """Gives each event the next number of its account, in one order of accounts for everybody."""
+    told, session.untold = session.untold, ()
     counted = sorted(Counter(one.account for one in told).items())
     last = {account: _raised(session, account, by=many) for account, many in counted}
     made: list[Event] = []
