@@ -6,6 +6,7 @@ import os
 import signal
 import socket
 import ssl
+import sys
 import threading
 import time
 from collections import Counter
@@ -24,7 +25,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 import farthing
-from farthing.errors import InvalidField
+from farthing.errors import InvalidField, SettingsInvalid
 from farthing.events import delivering, sending
 from farthing.events.sending import is_public, target
 from tests.faults.crowd import ended, forked
@@ -50,16 +51,27 @@ def cross(credits: farthing.Credits, *accounts: str) -> None:
         credits.deduct(account, "images", 10, key="d")
 
 
+def take_in(connection: socket.socket) -> None:
+    """Reads a request to its end: what is left unread when a connection is closed takes the answer with it."""
+    said = b""
+    while b"\r\n\r\n" not in said:
+        said += connection.recv(65536) or b"\r\n\r\n"
+    head, _, body = said.partition(b"\r\n\r\n")
+    [length] = [int(line[15:]) for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:")]
+    while len(body) < length:
+        body += connection.recv(65536)
+
+
 @contextmanager
 def answering(serve: Callable[[socket.socket], object], context: ssl.SSLContext | None = None) -> Generator[str]:
     """Host and port where each connection is served so, whatever that does to HTTP; with a context behind TLS."""
     listening = socket.create_server(("127.0.0.1", 0))
 
     def one(connection: socket.socket) -> None:
-        with suppress(OSError):
+        with suppress(OSError, ValueError):
             spoken = context.wrap_socket(connection, server_side=True) if context else connection
             with spoken:
-                spoken.recv(65536)
+                take_in(spoken)
                 serve(spoken)
 
     def run() -> None:
@@ -118,6 +130,24 @@ def test_a_hostile_answer_costs_bounded_time_and_holds_up_no_other(
         [event] = credits.events()
         said = {one.error or "" for one in credits.event(event.id)[1]}
         assert any(one.startswith(error or "") for one in said)
+
+
+def test_names_that_take_long_to_look_up_hold_up_no_other(sqlite: Any, clock: Clock, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(sending, "TIMEOUT_S", 0.5)
+    real = socket.getaddrinfo
+
+    def slow(host: Any, *more: Any, **options: Any) -> Any:
+        if str(host).endswith(".example"):
+            time.sleep(1)
+        return real("127.0.0.1", *more, **options)
+
+    monkeypatch.setattr(socket, "getaddrinfo", slow)
+    with sqlite.migrated() as url, telling(url, clock) as credits, receiving() as good:
+        for number in range(12):
+            credits.add_endpoint(f"http://slow{number}.example/")
+        credits.add_endpoint(good.url)
+        cross(credits, "ada")
+        assert credits.deliver() == {"delivered": 1, "failed": 12, "given_up": 0}
 
 
 def test_where_nobody_listens_it_fails_and_is_tried_again(database_url: str, clock: Clock):
@@ -197,6 +227,20 @@ def test_what_is_erased_while_it_is_sent_leaves_nothing(database_url: str, clock
         receiver.answer = erase
         assert sum(credits.deliver().values()) == 0
         assert (len(receiver.arrived), credits.events()) == (1, [])
+
+
+def test_without_what_sends_events_wait_and_the_job_says_what_to_install(
+    database_url: str, clock: Clock, monkeypatch: pytest.MonkeyPatch
+):
+    with telling(database_url, clock) as credits, receiving() as receiver:
+        credits.add_endpoint(receiver.url)
+        assert credits.deliver()["delivered"] == 0
+        cross(credits, "ada")
+        with monkeypatch.context() as lacking:
+            lacking.setitem(sys.modules, "standardwebhooks", None)
+            with pytest.raises(SettingsInvalid, match=r"farthing\[server\]"):
+                credits.deliver()
+        assert credits.deliver()["delivered"] == 1
 
 
 PRIVATE = [

@@ -57,6 +57,9 @@ def test_each_threshold_is_crossed_once_in_each_direction(database_url: str, clo
         assert len(told(credits)) == 2
         credits.grant("ada", "images", 1, key="g2", source="gift")
         assert told(credits)[2:] == [(3, "recovered")]
+        credits.grant("ada", "images", 1, key="g3", source="gift")
+        credits.deduct("ada", "images", 1, key="to-20")
+        assert len(told(credits)) == 3
         [_, _, low] = credits.events("ada")
         assert low.data == {"credit_type": "images", "available": 19, "low": 20, "entry": "ent_images_4"}
         assert (low.account, low.occurred_at) == ("ada", clock())
@@ -162,8 +165,9 @@ def test_many_at_once_cross_once_and_number_without_gaps(database_url: str, cloc
 def test_lots_are_told_once_before_they_expire_and_when_they_do(database_url: str, clock: Clock):
     with telling(database_url, clock) as credits:
         credits.grant("bob", "images", 50, key="stays", source="gift")
-        for number in range(3):
+        for number in range(4):
             credits.grant("bob", "images", 5, key=f"g{number}", source="gift", expires="10d")
+        credits.deduct("bob", "images", 5, key="used-up")
         credits.grant("bob", "images", 9, key="short", source="gift", expires="2d")
         assert credits.remind() == 1
         clock.move("2d")
@@ -175,9 +179,9 @@ def test_lots_are_told_once_before_they_expire_and_when_they_do(database_url: st
         assert credits.remind() == 0
         lots = [(one.type, one.data["lot"], one.data["amount"]) for one in reversed(credits.events("bob"))]
         assert lots[:3] == [
-            ("credits.lot.expiring", "lot_images_5", 9),
-            ("credits.lot.expired", "lot_images_5", 9),
-            ("credits.lot.expiring", "lot_images_2", 5),
+            ("credits.lot.expiring", "lot_images_6", 9),
+            ("credits.lot.expired", "lot_images_6", 9),
+            ("credits.lot.expiring", "lot_images_3", 5),
         ]
         assert len(lots) == 5
         assert credits.events("bob")[0].data["expires_at"] == "2026-01-11T00:00:00Z"
@@ -339,6 +343,11 @@ def test_an_endpoint_gets_what_it_asked_for_and_nothing_from_before(database_url
         for gone in (credits.remove_endpoint, credits.resume_endpoint, credits.rotate_endpoint):
             with pytest.raises(NotFound):
                 gone(every.id)
+        with pytest.raises(InvalidField):
+            credits.add_endpoint(receiver.url, kinds="order.fulfilled")
+        for limit in (0, 1001):
+            with pytest.raises(InvalidField):
+                credits.events(limit=limit)
         for wrong in ("credits.balance", ""):
             with pytest.raises(InvalidField):
                 credits.add_endpoint(receiver.url, kinds=[wrong])
@@ -392,7 +401,7 @@ def test_after_three_days_it_is_given_up_and_the_endpoint_pauses_until_somebody_
 def test_who_says_gone_is_paused_at_once_and_a_redirect_is_not_followed(database_url: str, clock: Clock):
     with telling(database_url, clock) as credits, receiving() as receiver:
         credits.add_endpoint(receiver.url)
-        receiver.answer = lambda came: 302
+        receiver.answer = lambda came: 307
         credits.deduct("ada", "images", 90, key="d")
         assert credits.deliver()["failed"] == 1
         assert len(receiver.arrived) == 1

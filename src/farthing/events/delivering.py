@@ -80,13 +80,17 @@ class _Round:
     def __init__(self, credits: Credits) -> None:
         self._credits = credits
         self._counts = Counter[str]()
+        self._work = ThreadPoolExecutor(LANES, thread_name_prefix="farthing-deliver")
         self._endpoints = asyncio.Semaphore(ENDPOINTS_AT_ONCE)
 
     async def send_all(self, due: list[tuple[Endpoint, list[Delivery]]]) -> Counter[str]:
         import httpx2
 
-        async with httpx2.AsyncClient(timeout=None, trust_env=False, follow_redirects=False) as client:
-            await asyncio.gather(*(self._send_to(client, endpoint, waiting) for endpoint, waiting in due))
+        # Names are looked up in threads: as many as may be under way, or slow ones would hold up the others.
+        asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(ENDPOINTS_AT_ONCE * LANES))
+        with self._work:
+            async with httpx2.AsyncClient(timeout=None, trust_env=False, follow_redirects=False) as client:
+                await asyncio.gather(*(self._send_to(client, endpoint, waiting) for endpoint, waiting in due))
         return self._counts
 
     async def _send_to(self, client: httpx2.AsyncClient, endpoint: Endpoint, waiting: list[Delivery]) -> None:
@@ -105,15 +109,18 @@ class _Round:
         """What came of one delivery; None where it is not ours to send, or that could not be noted."""
         credits = self._credits
         try:
-            taken = await _apart(lambda: credits.run(lambda tx: _take(tx, one)))
+            taken = await self._apart(lambda tx: _take(tx, one))
             if taken is None:
                 return None
             event, secrets = taken
             sent = await send(client, endpoint.url, event, secrets, now=credits.clock(), local=credits.local_endpoints)
-            return await _apart(lambda: credits.run(lambda tx: _settle(tx, one, sent)))
+            return await self._apart(lambda tx: _settle(tx, one, sent))
         except Exception as error:  # its lease ends, and the job takes it again
             log.warning("the delivery of event %d of %s failed here: %r", one.sequence, one.account, error)
             return None
+
+    async def _apart(self, work: Callable[[Tx], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._work, self._credits.run, work)
 
 
 def _take(tx: Tx, one: Delivery) -> tuple[outbox.Event, list[str]] | None:
@@ -136,10 +143,6 @@ def _settle(tx: Tx, one: Delivery, sent: Sent) -> str | None:
         return "delivered"
     store.fails(session, one.endpoint, now, pause="gone" if sent.gone else None, since=now - TRIED_FOR)
     return "failed" if due_at else "given_up"
-
-
-async def _apart(work: Callable[[], T]) -> T:
-    return await asyncio.to_thread(work)
 
 
 def _require_installed() -> None:

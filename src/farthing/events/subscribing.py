@@ -77,14 +77,22 @@ class Subscribers:
             with self._changed:
                 self._queue.extend(wanted)
                 if self._thread is None:
-                    self._thread = threading.Thread(target=self._run, name="farthing-events", daemon=True)
-                    self._thread.start()
+                    self._start()
 
     def close(self) -> None:
         """Waits until all that was taken is told."""
         thread = self._thread
         if thread is not None and thread is not threading.current_thread():
             thread.join()
+
+    def _start(self) -> None:
+        thread = threading.Thread(target=self._run, name="farthing-events", daemon=True)
+        try:
+            thread.start()
+        except RuntimeError as error:  # no thread to be had: the next event tries again, and no verb fails of it
+            log.warning("events are not told in this process now: %r", error)
+        else:
+            self._thread = thread
 
     def _forget(self) -> None:
         """As new, in a forked child: what the parent took, the parent tells."""

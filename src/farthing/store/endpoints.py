@@ -95,8 +95,9 @@ def remove(session: Session, endpoint: str) -> bool:
 def resume(session: Session, endpoint: str, now: datetime) -> bool:
     """Sends again, beginning with what waits."""
     session.execute(
-        "UPDATE farthing_deliveries SET due_at = ? WHERE endpoint = ? AND due_at > ?",
-        (session.dialect.time_in(now), endpoint, session.dialect.time_in(now)),
+        "UPDATE farthing_deliveries SET due_at = ? WHERE endpoint = ? AND due_at > ? "
+        "AND EXISTS (SELECT 1 FROM farthing_endpoints WHERE id = ? AND paused IS NOT NULL)",
+        (session.dialect.time_in(now), endpoint, session.dialect.time_in(now), endpoint),
     )
     return bool(
         session.execute(
