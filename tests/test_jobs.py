@@ -32,6 +32,8 @@ def test_a_round_books_what_came_due_and_notes_what_it_did(credits: Credits, clo
             "unknown": 0,
             "failed": 0,
         },
+        "remind": {"lots": 0},
+        "deliver": {"delivered": 0, "failed": 0, "given_up": 0},
     }
     clock.move("1h")
     run_all(credits)

@@ -43,6 +43,8 @@ max_hold = "never"
 capture_more = false
 reversal = "restore"
 grace = "7d"
+low = 20
+expiring = "6d"
 
 [credit_types.chat]
 name = "Chat"
@@ -186,6 +188,8 @@ CHANGES = [
     ("CreditTypeSection.capture_more", "more = false", "more = true", [(*IMAGES, "capture more", "no", "yes")]),
     ("CreditTypeSection.reversal", '"restore"', '"forfeit"', [(*IMAGES, "reversal", "restore", "forfeit")]),
     ("CreditTypeSection.grace", '"7d"', '"8d"', [(*IMAGES, "grace", "7d", "8d")]),
+    ("CreditTypeSection.low", "20", "21", [(*IMAGES, "told to be low below", "20 images", "21 images")]),
+    ("CreditTypeSection.expiring", '"6d"', '"8d"', [(*IMAGES, "expiry told before", "6d", "8d")]),
     ("GiftSection.amount", "amount = 10\n", "amount = 20\n", [("gift", "images", "amount", "10 images", "20 images")]),
     (
         "GiftSection.expires", 'amount = 10\nexpires = "30d"', "amount = 10",

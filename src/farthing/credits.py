@@ -17,6 +17,7 @@ from farthing.catalog import Catalog, load
 from farthing.core import checks, rates
 from farthing.core.book import CreditType
 from farthing.errors import DatabaseBusy, FarthingError, NestedWrite, NotFound
+from farthing.events.verbs import Telling
 from farthing.jobs import EVERY_S, Jobs
 from farthing.ledger import history, reading
 from farthing.ledger.accounts import Accounts
@@ -68,7 +69,7 @@ def system_clock() -> datetime:
     return datetime.now(UTC)
 
 
-class Credits(Verbs, Accounts, Plans, Selling):
+class Credits(Verbs, Accounts, Plans, Selling, Telling):
     """The credit system on one database. Made by `farthing.open`; safe to share between threads and across forks."""
 
     def __init__(
@@ -86,6 +87,7 @@ class Credits(Verbs, Accounts, Plans, Selling):
         self.providers = dict(providers or {})
         self.secrets = tuple(secrets)
         self.bad_signatures = Counter[str]()  # webhooks this process refused, by provider: for metrics
+        self._listen(database)
         self._keeping = Keeping(database, clock)
         self._writer = Writer(database, clock, lambda: self._keeping.keep(self.catalog))
         self._open_tx: ContextVar[IsOpen] = ContextVar("farthing_open_tx", default=lambda: False)
@@ -93,6 +95,7 @@ class Credits(Verbs, Accounts, Plans, Selling):
     def close(self) -> None:
         """Finishes what is queued and closes all connections."""
         self._writer.close()
+        self._subscribers.close()
         self.database.close()
 
     def __enter__(self) -> Credits:

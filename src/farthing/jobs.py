@@ -65,13 +65,25 @@ def top_up(credits: Credits) -> Counts:
     return credits.top_up_due()
 
 
+def remind(credits: Credits) -> Counts:
+    """Tells of credits that expire soon."""
+    return {"lots": credits.remind()}
+
+
+def deliver(credits: Credits) -> Counts:
+    """Sends events to endpoints, as far as they are due."""
+    return credits.deliver()
+
+
 JOBS: dict[str, Callable[[Credits], Counts]] = {
     "drip": drip,
     "expire": expire,
     "plans": plans,
     "reconcile": reconcile,
+    "remind": remind,
     "top_up": top_up,
     "webhooks": webhooks,
+    "deliver": deliver,
 }
 
 

@@ -77,6 +77,7 @@ def from_settings(settings: Settings) -> Credits:
 
     collecting(settings, livemode=False)  # what is wrong with it is told before anything is opened
     credits = open(settings.database_url, catalog=settings.catalog)
+    credits.local_endpoints = settings.local_endpoints
     credits.secrets = tuple(one.get_secret_value() for one in settings.secret)
     mode = migrations.mode(credits.database)
     if mode == "test" and settings.secret:

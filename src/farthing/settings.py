@@ -75,6 +75,10 @@ class Settings(BaseSettings):
     host: str = Field("127.0.0.1", min_length=1, description="the address to listen on")
     port: int = Field(8000, ge=1, le=65535, description="the port to listen on, 1 to 65535")
 
+    local_endpoints: bool = Field(
+        False, description="true lets events go by plain http and to private addresses, for development"
+    )
+
     stripe_secret_key: SecretStr | None = Field(
         None,
         validation_alias=AliasChoices("FARTHING_STRIPE_SECRET_KEY", "STRIPE_SECRET_KEY"),

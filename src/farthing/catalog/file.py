@@ -315,12 +315,13 @@ class _Reading:
         kind = CreditType(
             code, name, section.scale, expires,
             hold=section.hold, max_hold=longest, capture_more=section.capture_more,
-            reversal=section.reversal, grace=section.grace,
+            reversal=section.reversal, grace=section.grace, expiring=section.expiring,
         )  # fmt: skip
         if longest and after(EPOCH, span(section.hold)) > after(EPOCH, span(longest)):
             self.problems.append(f"{path}.hold: {section.hold} is longer than max_hold, {longest}")
         overdraft = self._units(f"{path}.overdraft", section.overdraft, kind) if section.overdraft else 0
-        return kind._replace(overdraft_limit=overdraft)
+        low = None if section.low is None else self._units(f"{path}.low", section.low, kind)
+        return kind._replace(overdraft_limit=overdraft, low=low)
 
     def _kind(self, path: str, code: str) -> CreditType | None:
         if code and code not in self.known:

@@ -180,6 +180,8 @@ class CreditTypeSection(Section):
         "restore", description="what of a reversed deduction had expired: gets its time back, a grace, or is lost"
     )
     grace: Length = Field("7d", description='how long such credits last with reversal = "grace"')
+    low: Positive | None = Field(None, description="events tell when a balance falls below it, to nothing, or recovers")
+    expiring: Length | None = Field(None, description="events tell so long before credits expire, and when they do")
 
 
 class GiftSection(Section):

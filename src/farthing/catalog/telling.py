@@ -123,6 +123,8 @@ def _credit_type(kind: CreditType) -> Said:
         "capture more": _yes(kind.capture_more),
         "reversal": kind.reversal,
         "grace": kind.grace,
+        "told to be low below": credits(kind.low, kind) if kind.low else "never",
+        "expiry told before": kind.expiring or "never",
     }
 
 

@@ -20,6 +20,8 @@ from farthing.cli import (
     correcting,
     demo,
     doctor,
+    endpoints,
+    events,
     history,
     holding,
     keys,
@@ -153,6 +155,8 @@ app.add_typer(working.app, name="jobs", rich_help_panel="Set up")
 app.add_typer(plans.app, name="plan", rich_help_panel="Whole accounts")
 app.add_typer(ordering.app, name="orders", rich_help_panel="Payments")
 app.add_typer(webhooks.app, name="webhooks", rich_help_panel="Payments")
+app.add_typer(endpoints.app, name="endpoints", rich_help_panel="Events")
+app.add_typer(events.app, name="events", rich_help_panel="Events")
 app.add_typer(topups.app, name="topups", rich_help_panel="Whole accounts")
 for panel, commands in COMMANDS.items():
     for name, command in commands.items():

@@ -25,7 +25,7 @@ def jobs(
     every: Annotated[float, typer.Option(min=1, help="Seconds from one round to the next.")] = 30.0,
     as_json: AsJson = False,
 ) -> None:
-    """Run the jobs: pay plans, book what expired, handle webhooks, ask about open orders, top up. `serve` does too."""
+    """Run the jobs: pay plans, book what expired, ask about orders, top up, send events, … `serve` does so too."""
     from farthing.jobs import run_all
     from farthing.reloading import reloading
     from farthing.settings import load
@@ -43,7 +43,7 @@ def jobs(
 
 @app.command()
 def run(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="The job: drip, expire, reconcile, top_up or webhooks.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The job, such as expire or deliver.")],
     as_json: AsJson = False,
 ) -> None:
     """Run one job once; 1 where it failed."""

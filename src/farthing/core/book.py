@@ -39,6 +39,8 @@ class CreditType(NamedTuple):
     capture_more: bool = False  # whether a capture may take more than was held
     reversal: str = "restore"  # what is given back of a lot that expired meanwhile; see core.reversals
     grace: str = "7d"  # for reversal "grace"
+    low: int | None = None  # below it a balance is told to be low; None tells nothing of balances
+    expiring: str | None = None  # so long before a lot expires it is told; None tells nothing of lots
 
     @property
     def life(self) -> str:

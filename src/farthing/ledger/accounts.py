@@ -13,7 +13,7 @@ from farthing.errors import AccountFrozen, FarthingError, InvalidAccount, MergeR
 from farthing.ledger import reading
 from farthing.ledger.beat import Command, act_said, decide, key_reused, require_unmerged
 from farthing.ledger.commands import GIFT_KEYS, move, void
-from farthing.store import acts, customers, promos, scales, sql, subscriptions, topups
+from farthing.store import acts, customers, outbox, promos, scales, sql, subscriptions, topups
 from farthing.store.acts import Act
 from farthing.store.database import Session
 from farthing.store.sql import Account
@@ -105,8 +105,8 @@ class Accounts(ABC):
         """Forgets what people wrote about the account and who they were; amounts stay, and `verify` still proves them.
 
         Reasons, actors and metadata of all its entries and acts, return addresses of its orders, who paid for it and
-        with which card, what was agreed on topping it up, which ends, its language; and on `Credits` the bodies of
-        stored webhooks about its orders.
+        with which card, what was agreed on topping it up, which ends, its language, every event about it, sent or
+        not; and on `Credits` the bodies of stored webhooks about its orders.
 
         Raises:
             NotFound: there is no such account. KeyReused: the key stands for something else.
@@ -260,3 +260,4 @@ def _erase(tx: Tx, account: str) -> None:
     acts.forget(tx.session, account, locale=tx.catalog.locale)
     topups.stop_all(tx.session, account, tx.clock(), forget=True)
     customers.forget(tx.session, account)
+    outbox.forget(tx.session, account)

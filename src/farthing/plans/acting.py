@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
+from farthing.core import events
 from farthing.core import subscriptions as rules
 from farthing.core.plans import Unused
 from farthing.core.subscriptions import Subscription
@@ -16,7 +17,7 @@ from farthing.ledger.accounts import require_usable
 from farthing.ledger.beat import act_said, key_reused, require_unmerged
 from farthing.ledger.commands import new_account
 from farthing.plans.paying import Paying, link
-from farthing.store import acts, sql
+from farthing.store import acts, outbox, sql
 from farthing.store import subscriptions as store
 from farthing.store.acts import Act
 from farthing.views import SubscriptionView, subscription_view
@@ -91,7 +92,9 @@ def start(tx: Tx, asked: Asked, code: str, *, trial: bool) -> Subscription:
     store.add(session, sub)
     paying = Paying(tx, [sub], now)
     paying.trial(sub, plan)
-    return _kept(tx, paying)
+    begun = _kept(tx, paying)
+    outbox.write(session, events.of_plan(None, begun, now))
+    return begun
 
 
 def renew(tx: Tx, asked: Asked) -> Subscription:
@@ -145,7 +148,7 @@ def _running(tx: Tx, asked: Asked) -> Paying:
         paying = Paying(tx, [sub], tx.clock())
         if tx.catalog.switches["plans"]:
             paying.advance()
-            store.keep(tx.session, [_only(paying)])
+            paying.keep()
         if not _only(paying).ended_at:
             return paying
     raise NotSubscribed(
@@ -161,5 +164,5 @@ def _only(paying: Paying) -> Subscription:
 def _kept(tx: Tx, paying: Paying) -> Subscription:
     if tx.catalog.switches["plans"]:
         paying.advance()
-    store.keep(tx.session, [_only(paying)])
+    paying.keep()
     return _only(paying)

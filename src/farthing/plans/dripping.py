@@ -52,7 +52,7 @@ def _carried_out(run: Run, keys: Sequence[Key], now: datetime) -> Counter[str]:
 def _advance(tx: Tx, keys: Sequence[Key], now: datetime) -> Counter[str]:
     paying = Paying(tx, store.read(tx.session, keys), now)
     paying.advance()
-    store.keep(tx.session, list(paying.subs.values()))
+    paying.keep()
     for key in paying.stuck:
         store.lease(tx.session, key, until=now + LATER)
     return paying.counts

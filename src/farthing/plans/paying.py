@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from farthing.amounts import Money
-from farthing.core import checks
+from farthing.core import checks, events
 from farthing.core import subscriptions as rules
 from farthing.core.book import CreditType, Entry, Lot, Stamp
 from farthing.core.calendar import EPOCH
@@ -22,7 +22,7 @@ from farthing.errors import FarthingError
 from farthing.ledger import reading
 from farthing.ledger.beat import Command, book_due, decide
 from farthing.ledger.commands import DEFAULT, Life, NewLot, end_of, give, life, void
-from farthing.store import scales, sql
+from farthing.store import outbox, scales, sql
 from farthing.store import subscriptions as store
 from farthing.store.subscriptions import Paid
 
@@ -45,6 +45,7 @@ class Paying:
         self.now = now
         self.counts = Counter[str]()
         self.subs = {(sub.account, sub.number): sub for sub in subs}
+        self._told = dict(self.subs)  # how each stood when it was last told of
         self.stuck: set[tuple[str, int]] = set()  # their plan is no longer in the catalog
         self._tx = tx
         self._accounts = sql.read_accounts(tx.session, sorted({sub.account for sub in subs}))
@@ -58,6 +59,13 @@ class Paying:
             for sub in due:
                 self._step(sub)
             self._post()
+
+    def keep(self) -> None:
+        """Writes how the subscriptions stand, and tells what became of them."""
+        store.keep(self._tx.session, list(self.subs.values()))
+        told = [one for key, sub in self.subs.items() for one in events.of_plan(self._told[key], sub, self.now)]
+        outbox.write(self._tx.session, told)
+        self._told = dict(self.subs)
 
     def put(self, sub: Subscription) -> None:
         """The subscription stands like this from here on."""

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from farthing.core import events
 from farthing.core.billing import Billing
 from farthing.core.orders import OUTCOMES, Order, gone, hear
 from farthing.core.payments import Billed, Dispute, Notice, Refund, SavedCard
@@ -13,7 +14,7 @@ from farthing.ledger.accounts import holders
 from farthing.providers import Provider, ProviderEvent
 from farthing.selling import billed, clawbacks, redeeming, slots
 from farthing.selling.orders import fulfil
-from farthing.store import billings, customers, orders, references
+from farthing.store import billings, customers, orders, outbox, references
 from farthing.store.customers import Customer
 from farthing.store.database import Session
 
@@ -72,6 +73,7 @@ def carry_out(tx: Tx, order: Order, now: datetime, *, fulfilled: bool) -> None:
     slots.follow(tx.session, order, now)
     if fulfilled:
         fulfil(tx, order, now)
+        outbox.write(tx.session, [events.fulfilled(order, now)])
     if order.state == "fulfilled" and (order.refunds or order.disputes):
         clawbacks.follow(tx, order, now)
 
@@ -93,7 +95,7 @@ def _remember(session: Session, sender: Provider, owner: str | None, said: Provi
 
 def _hear(tx: Tx, order: Order, facts: Sequence[Notice | Refund | Dispute], now: datetime) -> str:
     """What these facts come to: the order's state, and its credits given or taken back as its money says."""
-    session, outcomes, fulfilled, before = tx.session, set[str](), False, sum(gone(order))
+    session, outcomes, fulfilled, before = tx.session, set[str](), False, gone(order)
     for fact in facts:
         heard = hear(order, fact, now)
         order, outcomes = heard.order, outcomes | {heard.outcome}
@@ -101,10 +103,13 @@ def _hear(tx: Tx, order: Order, facts: Sequence[Notice | Refund | Dispute], now:
         if heard.outcome != "no_change":
             orders.keep(session, order, heard.fact)
     outcome = min(outcomes, key=OUTCOMES.index)
-    if sum(gone(order)) > before:
+    back = gone(order)
+    if sum(back) > sum(before):
         slots.pause_for_money_back(session, order, now)
     if outcome != "no_change":
         carry_out(tx, order, now, fulfilled=fulfilled)
     elif order.state == "fulfilled" and (order.refunds or order.disputes):
         clawbacks.follow(tx, order, now)
+    if back.minor > before.minor:
+        outbox.write(session, [events.refunded(order, back, now)])
     return outcome

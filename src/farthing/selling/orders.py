@@ -207,6 +207,8 @@ def fulfil(tx: Tx, order: Order, now: datetime) -> None:
     Whatever the catalog says meanwhile, even when it has no such credit type any more, the order's own terms hold.
     """
     kind = CreditType(order.credit_type, order.credit_type, order.scale)
+    if now_said := tx.catalog.credit_types.get(order.credit_type):
+        kind = kind._replace(low=now_said.low, expiring=now_said.expiring)
     currency = paid_currency(order)
     cost = Money(order.paid_minor - order.tax_minor, currency)
     parts = {"paid": NewLot(order.amount, "purchase", life(order.expires), cost=cost)}

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from farthing.core import events
 from farthing.core import topups as rules
 from farthing.core.orders import TOP_UP_KEYS, Order
 from farthing.core.topups import Mandate
 from farthing.ledger.accounts import holders
+from farthing.store import outbox
 from farthing.store import topups as store
 from farthing.store.database import Session
 
@@ -26,14 +28,22 @@ def follow(session: Session, order: Order, now: datetime) -> None:
     if mandate is None or slot is None or slot.outcome == "paid" or (slot.outcome and came != "paid"):
         return
     store.end_slot(session, slot, came)
-    keep(session, rules.ended(mandate, came, now), now)
+    if came == "paid":
+        outbox.write(session, [events.topped_up(mandate, order, now)])
+    change(session, mandate, rules.ended(mandate, came, now), now)
 
 
 def pause_for_money_back(session: Session, order: Order, now: datetime) -> None:
     """Money of this order goes back, or a bank wants it: nobody is charged anew for the credits that go with it."""
     mandate = store.read(session, holders(session, order.account)[-1], order.credit_type, locked=True)
     if mandate:
-        keep(session, rules.pause(mandate, "money_back", now), now)
+        change(session, mandate, rules.pause(mandate, "money_back", now), now)
+
+
+def change(session: Session, was: Mandate, mandate: Mandate, now: datetime) -> None:
+    """As `keep`, and tells where it is paused by this."""
+    outbox.write(session, events.of_mandate(was, mandate, now))
+    keep(session, mandate, now)
 
 
 def keep(session: Session, mandate: Mandate, now: datetime) -> None:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from farthing.amounts import to_credits
 from farthing.core import checks
+from farthing.core import events as told
 from farthing.core import topups as rules
 from farthing.core.orders import Order, Paying
 from farthing.core.payments import Notice, SavedCard
@@ -27,7 +28,7 @@ from farthing.selling.checkout import bill_of, draft_order, place, provider_name
 from farthing.selling.orders import OrderView, view
 from farthing.selling.promises import Offer
 from farthing.selling.quoting import Wish, quote
-from farthing.store import acts, customers, orders, sql
+from farthing.store import acts, customers, orders, outbox, sql
 from farthing.store import inbox as events
 from farthing.store import topups as store
 from farthing.store.database import Session
@@ -172,7 +173,7 @@ def _take(credits: Credits, tx: Tx, quoted: Mandate, draft: Order) -> tuple[Slot
     payer = customers.read(session, mandate.account, mandate.provider)
     if payer is None or payer.card is None or draft.total_minor > mandate.at_most_minor:
         why = "price_above_limit" if payer and payer.card else "no_card"
-        slots.keep(session, rules.pause(mandate, why, now), now)
+        slots.change(session, mandate, rules.pause(mandate, why, now), now)
         return "paused"
     used = store.taken_since(session, key, rules.window_start(mandate, now))
     mandate, slot = rules.take(mandate, draft.id, used=used, customer=payer.customer, card=payer.card, now=now)
@@ -255,7 +256,9 @@ def _give_up(tx: Tx, slot: Slot, now: datetime) -> None:
     """Nobody asks any more: the slot stays open until its provider tells, or somebody who looked there resumes."""
     mandate = store.read(tx.session, *slot[:2], locked=True)
     if mandate and store.open_slot(tx.session, slot[:2]) == slot:
-        store.keep(tx.session, rules.pause(mandate, "outcome_unknown", now), due_at=None)
+        paused = rules.pause(mandate, "outcome_unknown", now)
+        outbox.write(tx.session, told.of_mandate(mandate, paused, now))
+        store.keep(tx.session, paused, due_at=None)
         log.error("it was never learnt whether the card was charged for %s of %s", slot.order_id, slot.account)
 
 

@@ -48,6 +48,9 @@ class Session:
 
     alone = False
     failed = False
+    untold: tuple[Any, ...] = ()  # events of it that are written last, by `finish`
+    told: tuple[Any, ...] = ()  # and those that were, for whoever listens in this process once it has committed
+    finish: Callable[[], object] = staticmethod(lambda: None)  # what is left to be done before the commit
 
     def __init__(self, cursor: Any, dialect: Dialect) -> None:
         self._cursor = cursor
@@ -136,6 +139,7 @@ class Database:
 
     def __init__(self, url: str | sa.URL) -> None:
         self.url, self.dialect = parse_url(url)
+        self.hears: Callable[[Sequence[Any]], None] = lambda told: None  # of events, after their commit; must not wait
         self._open()
         alive = weakref.ref(self)
         os.register_at_fork(
@@ -197,6 +201,7 @@ class Database:
         with self._turn, self._connection(self._writes, self.dialect.begin) as connection:
             session = (Session if self.dialect.locks_rows else Guarded)(connection.cursor(), self.dialect)
             yield session
+            session.finish()
             if session.failed or self.dialect.died(connection):
                 raise _undone()
             try:
@@ -205,6 +210,8 @@ class Database:
                 if self.dialect.trouble(error) == "lost":
                     raise _unknown() from error
                 raise
+            if session.told:
+                self.hears(session.told)
 
     @contextmanager
     def _piped(self, pipe: Callable[[Any], AbstractContextManager[Any]]) -> Generator[Session]:
@@ -217,12 +224,15 @@ class Database:
                     session = Piped(piped, self.dialect)
                     session.execute("BEGIN")
                     yield session
+                    session.finish()
                     committing = True
                     session.execute("COMMIT")
             except Exception as error:
                 if committing and self.dialect.trouble(error) == "lost":
                     raise _unknown() from error
                 raise
+            if session.told:
+                self.hears(session.told)
 
     def run(self, work: Callable[[Session], T], *, hurried: bool = False) -> T:
         """`work` in a writing transaction, tried again while the database asks for it.

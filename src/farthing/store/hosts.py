@@ -48,9 +48,12 @@ class Host:
 
     def _apart(self, work: Callable[[Session], T]) -> T:
         self.session = session = self._join()
+        session.untold = ()
         try:
             with self._savepoint(session):
-                return work(session)
+                answer = work(session)
+                session.finish()
+                return answer
         except Exception as error:
             named = self._database.named(error)
             if isinstance(named, Duplicate):

@@ -23,8 +23,9 @@ from farthing.core.book import (
     burn_key,
 )  # fmt: skip
 from farthing.core.calendar import instant, micros
+from farthing.core.events import of_drafts
 from farthing.errors import Corrupt
-from farthing.store import scales
+from farthing.store import outbox, scales
 from farthing.store.database import Session
 from farthing.store.dialects import Ask, Dialect, Row
 from farthing.store.tables import accounts, acts, claims, debts, entries, holds, lots, wallets
@@ -282,9 +283,11 @@ def post(session: Session, before: dict[Wallet, Book], drafts: Sequence[Draft]) 
     """
     after: dict[Wallet, Book] = {}
     lines: list[Entry] = []
+    tells = False
     parts: dict[type[Part], dict[Numbered, Any]] = {Lot: {}, Debt: {}, Hold: {}, Claim: {}}
     for draft in drafts:
         book = draft.book
+        tells = tells or bool(book.credit_type.low or book.credit_type.expiring)
         wallet = (book.account, book.credit_type.code)
         after[wallet] = book
         lines += draft.entries
@@ -297,6 +300,8 @@ def post(session: Session, before: dict[Wallet, Book], drafts: Sequence[Draft]) 
     _write_holds(session, before, parts[Hold])
     _write_claims(session, before, parts[Claim])
     session.dialect.insert_many(session, entries, [_entry_row(session.dialect, line) for line in lines])
+    if tells:
+        outbox.write(session, of_drafts(before, drafts))
 
 
 def _check_sums(before: dict[Wallet, Book], after: dict[Wallet, Book], lines: list[Entry]) -> None:

@@ -8,6 +8,7 @@ numbers in the credit type's smallest unit; money is in minor units; times are U
 """
 
 from farthing.store.tables.doors import api_keys, catalog_versions, spent_tokens
+from farthing.store.tables.events import deliveries, endpoints, event_numbers, events
 from farthing.store.tables.ledger import (
     accounts,
     acts,
@@ -51,9 +52,13 @@ __all__ = [
     "clawbacks",
     "customers",
     "debts",
+    "deliveries",
     "disputes",
+    "endpoints",
     "entries",
+    "event_numbers",
     "event_references",
+    "events",
     "holds",
     "invoices",
     "jobs",

@@ -90,6 +90,7 @@ sa.Index(
     lots.c.effective_at,
     lots.c.number,
 )
+sa.Index("farthing_lots_expiring", lots.c.credit_type, lots.c.expires_at, lots.c.account, lots.c.number)
 
 debts = sa.Table(
     "farthing_debts",
