@@ -45,7 +45,7 @@ def test_one_job_by_its_name(shop: Run):
     )
     assert shop("jobs", "run", "nothing", "--json").error["code"] == "invalid_field"
     names = {run["name"] for run in shop("jobs", "--once", "--json").answer["data"]}
-    assert names == {"drip", "expire", "plans", "reconcile", "webhooks", "top_up"}
+    assert names == {"deliver", "drip", "expire", "plans", "reconcile", "remind", "top_up", "webhooks"}
 
 
 @pytest.mark.row("P12")
