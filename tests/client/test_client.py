@@ -203,6 +203,8 @@ def test_every_verb_and_reading_of_the_library_is_there_or_is_for_code_beside_th
         *("bad_signatures", "catalog_version", "catalog_versions", "drip", "expire", "expiring", "handle_event"),
         *("handle_events", "heal_orders", "heal_plans", "provider_event", "provider_events", "receive", "reconcile"),
         *("retry_event", "secrets", "signer", "start_jobs", "store_event", "submit", "top_up_due", "verify"),
+        *("add_endpoint", "deliver", "endpoints", "event", "events", "local_endpoints", "remind", "remove_endpoint"),
+        *("replay_event", "resume_endpoint", "rotate_endpoint", "subscribe"),
         *("watch", "drawn_lots", "export_history", "pool", "last_jobs"),
     }
     library, client, awaited = (
