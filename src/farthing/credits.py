@@ -177,7 +177,8 @@ class Credits(Verbs, Accounts, Plans, Selling, Telling):
         """Many verbs in one call: `credits.post([call.grant(…), call.deduct(…)])`. Replays are fine, and are marked.
 
         Args:
-            calls: made with `farthing.call`. Each sees what those before it on the same wallet did.
+            calls: made with `farthing.call`. Each sees what those before it on the same wallet did, but names nothing
+                that one of them makes: the deduction to reverse, the hold to capture, was there before.
             atomic: all or none, in one transaction that locks all their wallets together in byte order, so at most
                 1000. False: each for itself, as if called alone, however many there are; they share transactions.
         Returns:
