@@ -24,6 +24,7 @@ def test_a_plan_is_bought_billed_declined_and_cancelled_on_its_pages(database_ur
         bought = credits.buy_plan("ada", "tried", key="k", return_url="http://shop.test/{billing}")
         page = httpx2.get(bought.url or "")
         assert "USD 9.00 every month" in page.text and "14 days are free" in page.text
+        assert "Nothing is charged now." in page.text
         for _ in range(2):
             done = httpx2.post(bought.url or "")
             here.rest()

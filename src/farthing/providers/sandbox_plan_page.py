@@ -78,18 +78,25 @@ def _plan_page(sandbox: Sandbox, asked: PlanAsked) -> Response:
     every = f"{asked.months} months" if asked.months > 1 else "month" if asked.months else f"{asked.days} days"
     price = format_money(asked.price_minor, asked.currency)
     notes = ["This is a sandbox: no money moves.", f"{price} every {every}, until you cancel."]
+    hint = "The card is charged."
     if asked.trial_days:
         notes.append(f"The first {asked.trial_days} days are free.")
+        hint = "Nothing is charged now."
     return html.page(
         f"Subscribe to {asked.description}",
         f"<dl><dt>To</dt><dd>{escape(sandbox.merchant)}</dd><dt>Number</dt><dd>{escape(asked.billing)}</dd></dl>"
-        f'{html.notes(notes)}<form method="post">{html.button("subscribe", "Subscribe", "The card is charged.")}</form>'
+        f'{html.notes(notes)}<form method="post">{html.button("subscribe", "Subscribe", hint)}</form>'
         f"{html.back(sandbox, asked.return_url)}",
     )
 
 
 def _portal_page(sandbox: Sandbox, plans: list[Found], return_url: str | None) -> Response:
-    notes = html.notes(["This is a sandbox: no money moves, and time passes when you say so."])
+    notes = html.notes(
+        [
+            "This is a sandbox: no money moves, and it bills when you say so.",
+            "The shop opens a period by its own clock: one that is paid long before it begins waits for somebody to look.",
+        ]
+    )
     shown = "".join(map(_plan_of, plans)) or "<p>This sandbox remembers no plan of yours.</p>"
     return html.page("Your plans", f"{notes}{shown}{html.back(sandbox, return_url)}")
 
