@@ -94,7 +94,7 @@ def _portal_page(sandbox: Sandbox, plans: list[Found], return_url: str | None) -
     notes = html.notes(
         [
             "This is a sandbox: no money moves, and it bills when you say so.",
-            "The shop opens a period by its own clock: one that is paid long before it begins waits for somebody to look.",
+            "The shop opens periods by its own clock: what is paid long before it begins waits for somebody to look.",
         ]
     )
     shown = "".join(map(_plan_of, plans)) or "<p>This sandbox remembers no plan of yours.</p>"
