@@ -687,8 +687,8 @@ MUTANTS = (
         _in("providers", "stripe", "other_business_of_the_same_account_is_none_of_ours_and_asked_about_never"),
     ),
     Mutant(
-        "facts about an order take turns", "store/orders.py",
-        "return read(session, *found, locked=True) if found", "return read(session, *found, locked=False) if found",
+        "facts about an order take turns", "selling/hearing.py",
+        "order = orders.read(session, *found, locked=True)", "order = orders.read(session, *found, locked=False)",
         _in("stories", "money_back", "refunds_that_come_at_once_take_each_its_share"),
     ),
     Mutant(

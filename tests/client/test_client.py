@@ -117,12 +117,18 @@ def test_a_server_that_stays_away_is_told_by_what_was_asked(client: Client, cred
     def gone(request: httpx2.Request, answer: httpx2.Response, number: int) -> httpx2.Response:
         raise httpx2.ReadTimeout("slow", request=request)
 
+    client.grant("bob", "images", 5, key="g", source="gift")
+    held = client.hold("bob", "images", 2, key="h")
     asked = through(client, gone)
-    with pytest.raises(OutcomeUnknown, match="same key again"):
+    with pytest.raises(OutcomeUnknown, match="again, with the same key"):
         client.grant("ada", "images", 7, key="g", source="gift")
     assert (len(asked), credits.balance("ada", "images").posted) == (3, 7)
-    with pytest.raises(Unavailable, match="Nothing was changed"):
-        client.balance("ada", "images")
+    for reads in (lambda: client.balance("ada", "images"), lambda: client.check("ada", "images", 1)):
+        with pytest.raises(Unavailable, match="Nothing was changed"):
+            reads()
+    with pytest.raises(OutcomeUnknown):  # it has no key of its own, and was done
+        held.capture()
+    assert credits.balance("bob", "images").posted == 3
     through(client, lambda request, answer, number: httpx2.Response(500, text="<html>"))
     with pytest.raises(OutcomeUnknown):
         client.deduct("ada", "images", 1, key="d")

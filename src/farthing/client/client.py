@@ -92,11 +92,11 @@ class _Tried(Generic[T]):
         self.problem = self._lost(type(error).__name__)
 
     def _lost(self, why: str) -> FarthingError:
-        if self._call.key is None:
+        if self._call.only_reads:
             return Unavailable(f"The server at {self._url} could not be asked ({why}). Nothing was changed.")
         return OutcomeUnknown(
             f"The server at {self._url} did not answer ({why}). Whether it was done is not known. Make the same call "
-            "with the same key again: it is done once."
+            "again, with the same key: it is done once."
         )
 
 

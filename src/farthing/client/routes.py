@@ -41,6 +41,7 @@ class Call(Generic[T]):
     key: str | None
     said: Mapping[str, Any]
     may_lack: bool = False  # nothing there is None, and no error
+    only_reads: bool = False
 
 
 def route(
@@ -49,6 +50,7 @@ def route(
     answer: Answer[T],
     *,
     may_lack: bool = False,
+    only_reads: bool = False,
     usage: bool = False,
     **renamed: str,
 ) -> Callable[P, Call[T]]:
@@ -58,6 +60,7 @@ def route(
         like: the library's verb, e.g. `Verbs.grant`.
         asked: method and path, e.g. "POST accounts/{account}/grants".
         may_lack: that nothing is there is no error, and answers None.
+        only_reads: it writes nothing, though it is no GET.
         usage: what was used takes the place of an amount.
         renamed: what HTTP calls a parameter otherwise.
     """
@@ -70,7 +73,8 @@ def route(
         parts = {name: given.pop(name) for name in list(given) if f"{{{name}}}" in path}
         said = {renamed.get(name, name): value for name, value in given.items()}
         said = by_usage(said) if usage else said
-        return Call(method, "/v1/" + path.format_map(_quoted(parts)), answer, key, said, may_lack)
+        where = "/v1/" + path.format_map(_quoted(parts))
+        return Call(method, where, answer, key, said, may_lack, only_reads or method == "GET")
 
     return cast(Any, made)
 

@@ -53,9 +53,9 @@ balance = route(Credits.balance, f"GET {_OF}/balances/{{credit_type}}", one(Bala
 balances = route(Credits.balances, f"GET {_OF}/balances", listed(Balance))
 lots = route(Credits.lots, f"GET {_OF}/lots", listed(LotView))
 holds = route(Credits.holds, f"GET {_OF}/holds", listed(HoldView))
-check = route(Credits.check, f"POST {_OF}/checks", one(Check))
+check = route(Credits.check, f"POST {_OF}/checks", one(Check), only_reads=True)
 explain = route(Credits.explain, f"GET {_OF}/explain", one(Explanation))
-estimate = route(Credits.estimate, "POST estimates", one(EstimateView))
+estimate = route(Credits.estimate, "POST estimates", one(EstimateView), only_reads=True)
 
 
 def _page(said: Any, _: bool) -> Page:
@@ -141,7 +141,7 @@ def quote(
     said: dict[str, Any] = {"package": package, "currency": currency, "plan": plan, "promo_code": promo_code}
     path = "quotes" if account is None else f"{_OF}/quotes"
     said |= {} if account is None else {"account": account}
-    return route(Selling.quote, f"POST {path}", one(QuoteView))(credit_type, amount, **said)
+    return route(Selling.quote, f"POST {path}", one(QuoteView), only_reads=True)(credit_type, amount, **said)
 
 
 def post(calls: Sequence[posting.Call], *, atomic: bool = True) -> Call[list[Receipt | FarthingError]]:

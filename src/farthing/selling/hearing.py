@@ -29,8 +29,9 @@ def take_up(tx: Tx, sender: Provider, said: ProviderEvent, now: datetime) -> str
         EventUnreadable: the names belong to different orders, or to another subscription.
     """
     session = tx.session
-    order = orders.lock_named(session, sender.name, said.references)
-    billing = None if order else billings.lock_named(session, sender.name, said.references)
+    found = references.find(session, sender.name, said.references)
+    order = orders.read(session, *found, locked=True) if found else None
+    billing = billings.read(session, *found, locked=True) if found and order is None else None
     ours = order or billing
     remembered = _remember(session, sender, ours and ours.account, said)
     if billing:

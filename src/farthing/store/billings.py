@@ -39,16 +39,6 @@ def read(session: Session, account: str, id_: str, *, locked: bool = False) -> B
     return _billing(session, rows[0]) if rows else None
 
 
-def lock_named(session: Session, provider: str, names: Iterable[str]) -> Billing | None:
-    """The billing that a provider calls by one of these names, locked; None where none is ours.
-
-    Raises:
-        EventUnreadable: the names belong to different things.
-    """
-    found = references.find(session, provider, names)
-    return read(session, *found, locked=True) if found else None
-
-
 def newest(session: Session, account: str) -> list[Billing]:
     """All billings an account ever had, newest first."""
     rows = session.execute(f"SELECT {_NAMES} FROM farthing_billings WHERE account = ? ORDER BY id DESC", (account,))

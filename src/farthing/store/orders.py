@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
 from datetime import datetime
 from itertools import islice
@@ -126,16 +126,6 @@ def keep_settlement(session: Session, order: Order, decided: Settlement) -> None
     """Writes what an operator decided about one of its payments."""
     row = (order.account, order.id, *decided[:5], session.dialect.time_in(decided.at))
     session.dialect.insert_many(session, settlements, [row])
-
-
-def lock_named(session: Session, provider: str, names: Iterable[str]) -> Order | None:
-    """The order that a provider calls by one of these names, locked; None where none is ours.
-
-    Raises:
-        EventUnreadable: the names belong to different orders.
-    """
-    found = references.find(session, provider, names)
-    return read(session, *found, locked=True) if found else None
 
 
 class Told(NamedTuple):
